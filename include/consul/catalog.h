@@ -1,0 +1,64 @@
+/*
+ * catalog.h - what is registered: Consul's words for it, as URLs and as values. Pure.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CONSUL_CATALOG_H
+#define CONSUL_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "model/admission.h"
+
+struct buf;
+struct config;
+struct error;
+struct httpc_reply;
+
+/* How a read is made. index > 0: wait for something newer, at most wait_ms. */
+struct catalog_read {
+    uint64_t index;
+    int64_t wait_ms;
+    bool authoritative; /* from the leader: never stale, whatever consul.consistency says */
+    bool consistent;    /* and with a quorum check */
+};
+
+/* Appends "/v1/catalog/services?..." or "/v1/health/service/<service>?...". */
+bool catalog_services_path(struct buf *out, const struct config *c,
+                           const struct catalog_read *read) MUST_CHECK;
+bool catalog_health_path(struct buf *out, const struct config *c, const char *service,
+                         const struct catalog_read *read) MUST_CHECK;
+
+/* Longest such a request may take: Consul adds up to wait/16 of its own, and holds a request up
+ * to 7 s when there is no leader (agent/consul/rpc.go RPCQueryTimeout, canRetry). */
+int64_t catalog_timeout_ms(const struct catalog_read *read);
+
+/* Is the reply a complete answer at all? 200, with an index, by a server that knows its leader
+ * (streaming replies never fill that in). */
+bool catalog_reply_ok(const struct httpc_reply *reply, struct error *reterr) MUST_CHECK;
+
+/* Calls `visit` with every service name of a /v1/catalog/services body, NUL-terminated. */
+bool catalog_parse_services(const struct httpc_reply *reply,
+                            void (*visit)(const char *name, void *arg), void *arg,
+                            struct error *reterr) MUST_CHECK;
+
+struct catalog_health {
+    struct instance *instances; /* with an address that can be served */
+    size_t count;
+    size_t unusable;     /* registered under exactly this name, but not servable */
+    char example[256]; /* of those: which, and why */
+};
+
+/* The instances of exactly `service`: Consul finds names without regard to case, so rows of
+ * another spelling are dropped. A reply that may have been cut by ACLs is an error, for it looks
+ * like "nothing registered"; `has_token`: whether we sent a token of our own, without which Consul
+ * does not mark such replies. On success pair with catalog_health_clear(). */
+bool catalog_parse_health(const struct httpc_reply *reply, const struct config *c,
+                          const char *service, bool has_token, struct catalog_health *out,
+                          struct error *reterr) MUST_CHECK;
+void catalog_health_clear(struct catalog_health *h);
+
+#endif

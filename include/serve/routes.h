@@ -1,0 +1,44 @@
+/*
+ * routes.h - which answer a request gets. Pure: no socket, no library, no clock.
+ *
+ * Whole path segments, compared raw; only the cluster id is percent-decoded, once. The query is
+ * ignored, as every client family sends its own (nofix=1, labels=, ...).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SERVE_ROUTES_H
+#define SERVE_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/cluster_id.h"
+#include "model/registry.h"
+
+struct cluster;
+struct table;
+
+struct request {
+    const char *method;
+    const char *path;          /* raw, without the query; absolute form allowed */
+    const char *if_none_match; /* NULL: not there */
+};
+
+struct reply {
+    unsigned status;
+    const struct cluster *cluster; /* 200, 304: its list; borrowed from the table */
+    const char *text;              /* 200 without a cluster: the body */
+    const char *reason;            /* errors: X-Nsaddr-Reason; their bodies are empty */
+    char asked_id[CLUSTER_ID_SIZE]; /* 404 for an unknown cluster: which; else "" */
+};
+
+/* What clients ask. `default_cluster` may be "". */
+void routes_public(const struct request *request, const struct table *table,
+                   const struct registry_status *status, const char *default_cluster,
+                   struct reply *out);
+
+/* What operators and checks ask. */
+void routes_admin(const struct request *request, const struct registry_status *status,
+                  struct reply *out);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * unknown_ids.h - which unknown cluster ids were logged already: one line for each, and a bounded
+ * number of them, however many a scanner makes up.
+ *
+ * Threads  Any.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SERVE_UNKNOWN_IDS_H
+#define SERVE_UNKNOWN_IDS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UNKNOWN_IDS_MAX 256
+
+struct unknown_ids {
+    pthread_mutex_t lock; /* guards the rest */
+    size_t count;
+    uint64_t hashes[UNKNOWN_IDS_MAX];
+};
+
+#define UNKNOWN_IDS_INIT {.lock = PTHREAD_MUTEX_INITIALIZER}
+
+/* True the first time this id is asked for, while there is room. *last: no more room after it. */
+bool unknown_ids_note(struct unknown_ids *u, const char *id, bool *last);
+
+#endif

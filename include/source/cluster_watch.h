@@ -1,0 +1,122 @@
+/*
+ * cluster_watch.h - one cluster as Consul has it: its reads, its admission, its place in the table.
+ *
+ * Two kinds of reads, both of /v1/health/service/<prefix><id>:
+ *   read   without index, so from the servers themselves: authoritative. First of all, whenever
+ *          the admission asks for one, after every failure, and every few minutes regardless, for
+ *          what a blocking query may have missed (Consul issues 2814, 1961). At most READS_AT_ONCE
+ *          of all clusters together are under way.
+ *   watch  a blocking query: brings changes at once, never takes anything away by itself. At most
+ *          consul.max_watches clusters have one; the others are read every few seconds instead.
+ *
+ * A watch's reply with a lower index than before (restored snapshot, another server) is dropped and
+ * a read is made; one that is older than the last read is dropped (a lagging agent).
+ *
+ * Ownership  The owner frees what cluster_watch_new() gave; see watch_context.gone.
+ * Threads    The httpc thread (or the main thread before it runs).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SOURCE_CLUSTER_WATCH_H
+#define SOURCE_CLUSTER_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+/* Out of memory leaves the element out; the caller sees that it is not found. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "base/attrs.h"
+#include "base/clock.h"
+#include "base/timers.h"
+#include "model/admission.h"
+#include "model/cluster_id.h"
+
+struct config;
+struct error;
+struct httpc;
+struct httpc_call;
+struct merge;
+
+struct cluster_watch;
+
+/* What all clusters share. */
+struct watch_context {
+    const struct config *config;
+    struct httpc *httpc;
+    struct merge *merge;
+    struct jitter jitter;
+    /* A cluster was answered for (or failed) for the first time. */
+    void (*first_answer)(void *arg);
+    /* The cluster has ended. The owner frees the watch (true), or restarts it because its name
+     * is still listed (false). */
+    bool (*gone)(void *arg, struct cluster_watch *w);
+    void *arg;
+
+    struct bucket wakes; /* of all watches together */
+    unsigned watches;    /* clusters that have a blocking query */
+    unsigned reads;      /* under way */
+    struct cluster_watch *first_waiting;
+    struct cluster_watch *last_waiting;
+    unsigned clusters;
+    unsigned failing;
+    /* Mass loss: how many clusters lost a member since window_ms, and the guard it raised. */
+    int64_t window_ms;
+    unsigned losing;
+    int64_t guarded_until_ms;
+};
+
+void watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
+                        struct merge *merge);
+
+/* Has a 403 been seen: the token file may hold another token by now. */
+void watch_context_refused(struct watch_context *x);
+
+struct cluster_watch {
+    char id[CLUSTER_ID_SIZE];
+    UT_hash_handle hh;      /* the owner's table */
+    uint64_t generation;    /* the owner's: of the last names reply that listed it */
+    bool listed;            /* in the names of the last reply */
+    bool published;         /* the table knows it, if only by name */
+
+    struct watch_context *context;
+    char *service;
+    struct admission admission;
+    bool answered;    /* read once, or failed once */
+    bool failing;
+    bool unpublished; /* the merge could not take the last change */
+    bool ask_consistent;
+    size_t unusable; /* instances, in the last reply */
+    struct backoff backoff;
+
+    struct httpc_call *read_call;
+    struct timer read_timer;
+    bool waiting; /* for its turn to read */
+    struct cluster_watch *next_waiting;
+    uint64_t read_index;
+    int64_t last_read_ms;
+    int64_t sweep_at_ms;
+
+    struct httpc_call *watch_call;
+    struct timer watch_timer;
+    bool has_watch; /* counted in context->watches */
+    uint64_t watch_index;
+    struct bucket wakes;
+    int64_t loss_window_ms;
+};
+
+/* Reads the cluster as soon as its turn comes. NULL when out of memory. */
+struct cluster_watch *cluster_watch_new(struct watch_context *context, const char *id) MUST_CHECK;
+void cluster_watch_free(struct cluster_watch *w);
+
+/* Starts from the list of an earlier run. Before the first read. */
+bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list,
+                           size_t count) MUST_CHECK;
+
+/* Begins anew, as if the cluster had never been read. */
+void cluster_watch_restart(struct cluster_watch *w);
+
+/* Wants an authoritative read soon, because something else said that the cluster changed. */
+void cluster_watch_check(struct cluster_watch *w);
+
+#endif

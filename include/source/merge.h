@@ -1,0 +1,54 @@
+/*
+ * merge.h - where the sources' results become the one table that is served.
+ *
+ * Each change is logged here, once, with what it was and what it is. A pinned cluster (from the
+ * config) is not changed by other sources.
+ *
+ * Calling sequence  merge_begin, any number of merge_set / merge_remove, merge_commit: readers see
+ *                   all of it or nothing. Each source says merge_first_read() once, when it has
+ *                   read (or failed to read) everything for the first time.
+ * Threads           One at a time: the main thread before httpc starts, then the httpc thread.
+ * Errors            Out of memory: the change is dropped, logged, and the old table stays. The
+ *                   call says so, so that the source can try again.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SOURCE_MERGE_H
+#define SOURCE_MERGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attrs.h"
+#include "model/endpoint.h"
+#include "model/table.h"
+
+struct error;
+struct merge;
+struct registry;
+
+/* `changed` is called after every commit that changed something. */
+struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
+                        struct error *reterr) MUST_CHECK;
+void merge_free(struct merge *m);
+
+/* The table as it stands (new reference). */
+const struct table *merge_table(struct merge *m) MUST_CHECK;
+
+/* One more source will report its first read. */
+void merge_expect(struct merge *m);
+
+/* `complete`: everything the source knows of was read. Otherwise it could not be reached; then
+ * what there is counts as enough to be ready, and a later call with `complete` may follow. */
+void merge_first_read(struct merge *m, bool complete);
+
+/* Room for `count` new clusters is made. */
+bool merge_begin(struct merge *m, size_t count) MUST_CHECK;
+bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
+               const struct endpoint *list, size_t count, const char *why) MUST_CHECK;
+void merge_remove(struct merge *m, const char *id, const char *why);
+void merge_commit(struct merge *m);
+/* Instead of commit: nothing of it is served. */
+void merge_abandon(struct merge *m);
+
+#endif

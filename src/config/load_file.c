@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <libconfig.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "config/load.h"
+#include "config/option.h"
+
+/* More than any option's dotted name; deeper nesting is an unknown key anyway. */
+#define NAME_MAX_BYTES 256
+
+struct walk {
+    struct loading *loading;
+    const char *path;
+};
+
+static void where(const struct walk *w, const config_setting_t *s, char *out, size_t size)
+{
+    const char *file = config_setting_source_file(s);
+    (void)snprintf(out, size, "%s:%u", file != NULL ? file : w->path,
+                   config_setting_source_line(s));
+}
+
+static bool fail_at(const struct walk *w, const config_setting_t *s, const char *name,
+                    const struct error *cause, struct error *reterr)
+{
+    char place[PATH_MAX];
+    where(w, s, place, sizeof place);
+    return error_set(reterr, "%s: %s: %s", place, name, cause->text);
+}
+
+static bool is_group_of_options(const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < option_count; i++)
+        if (strncmp(option_table[i].name, name, len) == 0 && option_table[i].name[len] == '.')
+            return true;
+    return false;
+}
+
+static const char *type_word(const config_setting_t *s)
+{
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_GROUP:
+        return "a group";
+    case CONFIG_TYPE_LIST:
+    case CONFIG_TYPE_ARRAY:
+        return "a list";
+    case CONFIG_TYPE_FLOAT:
+        return "a number with a fraction";
+    case CONFIG_TYPE_STRING:
+        return "a string";
+    case CONFIG_TYPE_BOOL:
+        return "a truth value";
+    default:
+        return "a number";
+    }
+}
+
+static bool is_sequence(const config_setting_t *s)
+{
+    return config_setting_is_array(s) || config_setting_is_list(s);
+}
+
+static bool set_strings(struct walk *w, const struct option *o, config_setting_t *s,
+                        struct error *reterr)
+{
+    struct config *c = w->loading->config;
+    option_clear_list(c, o);
+    for (int i = 0; i < config_setting_length(s); i++) {
+        const config_setting_t *item = config_setting_get_elem(s, (unsigned)i);
+        const char *text = config_setting_get_string(item);
+        if (text == NULL)
+            return error_set(reterr, "item %d is %s; right is a string", i + 1, type_word(item));
+        if (!option_add_string(c, o, text, reterr))
+            return false;
+    }
+    return true;
+}
+
+/* One { id = "..."; addresses = [ "...", ... ]; } */
+static bool add_cluster(struct walk *w, const struct option *o, config_setting_t *group,
+                        struct error *reterr)
+{
+    static const char form[] = "right is { id = \"demo\"; addresses = [ \"10.0.0.1:9876\" ]; }";
+    const char *id = NULL;
+    const config_setting_t *list = NULL;
+    if (!config_setting_is_group(group))
+        return error_set(reterr, "an item is %s; %s", type_word(group), form);
+    for (int i = 0; i < config_setting_length(group); i++) {
+        config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
+        const char *name = config_setting_name(s);
+        if (strcmp(name, "id") == 0 && config_setting_type(s) == CONFIG_TYPE_STRING)
+            id = config_setting_get_string(s);
+        else if (strcmp(name, "addresses") == 0 && is_sequence(s))
+            list = s;
+        else
+            return error_set(reterr, "\"%s\" is unknown or %s here; %s", name, type_word(s), form);
+    }
+    if (id == NULL || list == NULL)
+        return error_set(reterr, "a cluster has no %s; %s", id == NULL ? "id" : "addresses", form);
+
+    size_t count = (size_t)config_setting_length(list);
+    const char **addresses = calloc(count + 1, sizeof *addresses);
+    if (addresses == NULL)
+        return error_set(reterr, "out of memory");
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        const config_setting_t *item = config_setting_get_elem(list, (unsigned)i);
+        addresses[i] = config_setting_get_string(item);
+        if (addresses[i] == NULL)
+            ok = error_set(reterr, "address %zu of \"%s\" is %s; right is a string such as "
+                                   "\"10.0.0.1:9876\"",
+                           i + 1, id, type_word(item));
+    }
+    ok = ok && option_add_cluster(w->loading->config, o, id, addresses, count, reterr);
+    free(addresses);
+    return ok;
+}
+
+static bool set_clusters(struct walk *w, const struct option *o, config_setting_t *s,
+                         struct error *reterr)
+{
+    option_clear_list(w->loading->config, o);
+    for (int i = 0; i < config_setting_length(s); i++) {
+        config_setting_t *group = config_setting_get_elem(s, (unsigned)i);
+        struct error cause;
+        if (!add_cluster(w, o, group, &cause))
+            return fail_at(w, group, o->name, &cause, reterr);
+    }
+    return true;
+}
+
+static bool set_scalar(struct walk *w, const struct option *o, config_setting_t *s,
+                       struct error *reterr)
+{
+    struct config *c = w->loading->config;
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        return option_set_number(c, o, config_setting_get_int64(s), reterr);
+    case CONFIG_TYPE_BOOL:
+        return option_set_bool(c, o, config_setting_get_bool(s) != 0, reterr);
+    case CONFIG_TYPE_STRING:
+        break;
+    default:
+        return error_set(reterr, "%s is not right here; right is a %s", type_word(s),
+                         option_type_name(o));
+    }
+    if (o->type == OPTION_BOOL || o->type == OPTION_INT)
+        return error_set(reterr, "\"%s\" is a string; right is a %s without quotes",
+                         config_setting_get_string(s), option_type_name(o));
+    if (o->type == OPTION_CLUSTERS)
+        return error_set(reterr, "a string is not right here; right is ( { id = \"demo\"; "
+                                 "addresses = [ \"10.0.0.1:9876\" ]; } )");
+    if (o->type != OPTION_STRINGS)
+        return option_set_text(c, o, config_setting_get_string(s), reterr);
+    /* One string stands for a list of one; "" for none. Not split: the file has real lists. */
+    option_clear_list(c, o);
+    const char *text = config_setting_get_string(s);
+    return text[0] == '\0' || option_add_string(c, o, text, reterr);
+}
+
+static bool set_option(struct walk *w, const struct option *o, config_setting_t *s,
+                       struct error *reterr)
+{
+    struct error cause;
+    if (o->type == OPTION_CLUSTERS && is_sequence(s)) {
+        if (!set_clusters(w, o, s, reterr))
+            return false;
+    } else if (o->type == OPTION_STRINGS && is_sequence(s)) {
+        if (!set_strings(w, o, s, &cause))
+            return fail_at(w, s, o->name, &cause, reterr);
+    } else if (!set_scalar(w, o, s, &cause)) {
+        return fail_at(w, s, o->name, &cause, reterr);
+    }
+    char place[PATH_MAX];
+    where(w, s, place, sizeof place);
+    return loading_note(w->loading, o, RANK_FILE, place, reterr);
+}
+
+static bool unknown_key(const struct walk *w, const config_setting_t *s, const char *name,
+                        struct error *reterr)
+{
+    struct error cause;
+    const char *near = option_nearest(name);
+    if (near != NULL)
+        error_set(&cause, "unknown key; the nearest known one is %s", near);
+    else
+        error_set(&cause, "unknown key; nsaddrd --help lists the known ones");
+    return fail_at(w, s, name, &cause, reterr);
+}
+
+/* Groups are at most three deep in the option table, so the recursion is bounded by it. */
+static bool walk_group(struct walk *w, config_setting_t *group, const char *prefix,
+                       struct error *reterr)
+{
+    for (int i = 0; i < config_setting_length(group); i++) {
+        config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
+        char name[NAME_MAX_BYTES];
+        (void)snprintf(name, sizeof name, "%s%s%s", prefix, *prefix != '\0' ? "." : "",
+                       config_setting_name(s));
+        const struct option *o = option_find(name, strlen(name));
+        if (o != NULL) {
+            if (!set_option(w, o, s, reterr))
+                return false;
+        } else if (is_group_of_options(name)) {
+            struct error cause;
+            if (!config_setting_is_group(s)) {
+                error_set(&cause, "%s is not right here; right is a group, %s : { ... }",
+                          type_word(s), name);
+                return fail_at(w, s, name, &cause, reterr);
+            }
+            if (!walk_group(w, s, name, reterr))
+                return false;
+        } else {
+            return unknown_key(w, s, name, reterr);
+        }
+    }
+    return true;
+}
+
+/* libconfig tells an unreadable file from a bad one, but not why. */
+static bool readable(const char *path, struct error *reterr)
+{
+    struct stat st;
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return error_set(reterr, "%s: cannot read the config file: %s", path, strerror(errno));
+    bool folder = fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode);
+    (void)fclose(f);
+    if (folder)
+        return error_set(reterr, "%s: is a folder; right is a config file", path);
+    return true;
+}
+
+bool load_file(struct loading *l, const char *path, struct error *reterr)
+{
+    if (!readable(path, reterr))
+        return false;
+    bool ok = false;
+    config_t file;
+    config_init(&file);
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        error_set(reterr, "out of memory");
+        goto out;
+    }
+    config_set_include_dir(&file, dirname(copy));
+    if (config_read_file(&file, path) != CONFIG_TRUE) {
+        const char *in = config_error_file(&file);
+        error_set(reterr, "%s:%d: %s; right is `key = value;` or `group : { ... };`",
+                  in != NULL ? in : path, config_error_line(&file), config_error_text(&file));
+        goto out;
+    }
+    struct walk w = {.loading = l, .path = path};
+    ok = walk_group(&w, config_root_setting(&file), "", reterr);
+out:
+    free(copy);
+    config_destroy(&file);
+    return ok;
+}
+
+#define TEXT(x) #x
+#define VERSION_TEXT(a, b, c) TEXT(a) "." TEXT(b) "." TEXT(c)
+
+const char *config_library_version(void)
+{
+    return VERSION_TEXT(LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR, LIBCONFIG_VER_REVISION);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "consul/catalog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "config/config.h"
+#include "consul/httpc.h"
+#include "consul/json.h"
+#include "consul/url.h"
+
+/* -- URLs ------------------------------------------------------------------------------------ */
+
+static void append_optional(struct buf *out, const char *name, const char *value)
+{
+    if (value[0] != '\0')
+        url_append_param(out, name, value);
+}
+
+static bool append_query(struct buf *out, const struct config *c, const struct catalog_read *read)
+{
+    append_optional(out, "dc", c->consul.datacenter);
+    append_optional(out, "ns", c->consul.namespace);
+    append_optional(out, "partition", c->consul.partition);
+    if (read->index > 0) {
+        url_append_flag(out, "index");
+        (void)buf_printf(out, "=%" PRIu64 "&wait=%" PRId64 "ms", read->index, read->wait_ms);
+    }
+    if (read->consistent || c->consul.consistency == CONSISTENCY_CONSISTENT)
+        url_append_flag(out, "consistent");
+    else if (c->consul.consistency == CONSISTENCY_STALE && !read->authoritative)
+        url_append_flag(out, "stale");
+    return !out->failed;
+}
+
+bool catalog_services_path(struct buf *out, const struct config *c, const struct catalog_read *read)
+{
+    (void)buf_append_str(out, "/v1/catalog/services");
+    return append_query(out, c, read);
+}
+
+bool catalog_health_path(struct buf *out, const struct config *c, const char *service,
+                         const struct catalog_read *read)
+{
+    (void)buf_append_str(out, "/v1/health/service/");
+    url_append_encoded(out, service);
+    return append_query(out, c, read);
+}
+
+int64_t catalog_timeout_ms(const struct catalog_read *read)
+{
+    int64_t wait = read->index > 0 ? read->wait_ms : 0;
+    return wait + wait / 16 + 15000;
+}
+
+/* -- replies --------------------------------------------------------------------------------- */
+
+bool catalog_reply_ok(const struct httpc_reply *reply, struct error *reterr)
+{
+    if (reply->status == 0)
+        return error_set(reterr, "%s", reply->error);
+    if (reply->status != 200)
+        return error_set(reterr, "Consul answers %ld: %.200s", reply->status, reply->body);
+    if (reply->index == 0)
+        return error_set(reterr, "the reply has no X-Consul-Index: is this Consul?");
+    if (reply->leader_unknown && !reply->streaming)
+        return error_set(reterr, "Consul has no leader, so its answer may be old");
+    return true;
+}
+
+bool catalog_parse_services(const struct httpc_reply *reply,
+                            void (*visit)(const char *name, void *arg), void *arg,
+                            struct error *reterr)
+{
+    cJSON *root = json_parse(reply->body, reply->body_len, reterr);
+    if (root == NULL)
+        return false;
+    bool ok = cJSON_IsObject(root);
+    const cJSON *item;
+    if (ok)
+        cJSON_ArrayForEach(item, root) visit(item->string, arg);
+    else
+        error_set(reterr, "the reply is JSON, but not the object of services it should be");
+    cJSON_Delete(root);
+    return ok;
+}
+
+/* -- one instance ---------------------------------------------------------------------------- */
+
+struct row {
+    const cJSON *service;
+    const cJSON *node;
+    const char *id;
+};
+
+/* Service-level tagged addresses are objects, node-level ones plain strings. */
+static const char *tagged_address(const struct row *r, const char *tag, long *port)
+{
+    const cJSON *own = json_member(json_member(r->service, "TaggedAddresses"), tag);
+    const char *address = json_string(own, "Address");
+    if (address != NULL && address[0] != '\0') {
+        *port = json_port(json_member(own, "Port"));
+        return address;
+    }
+    return json_string(json_member(r->node, "TaggedAddresses"), tag);
+}
+
+static bool read_endpoint(const struct row *r, const char *from, struct endpoint *out,
+                          const char **why)
+{
+    long port = json_port(json_member(r->service, "Port"));
+    const char *of_service = json_string(r->service, "Address");
+    const char *of_node = json_string(r->node, "Address");
+    const char *address;
+    if (strcmp(from, "service") == 0)
+        address = of_service;
+    else if (strcmp(from, "node") == 0)
+        address = of_node;
+    else if (strcmp(from, "auto") == 0)
+        address = of_service != NULL && of_service[0] != '\0' ? of_service : of_node;
+    else
+        address = tagged_address(r, from, &port);
+
+    *why = NULL;
+    if (address == NULL || address[0] == '\0')
+        *why = "it has no such address (consul.address_from)";
+    else if (port < 1)
+        *why = "its port is not one of 1 to 65535";
+    else if (!endpoint_make(out, address, port))
+        *why = "its address is not a literal IP that clients could use";
+    return *why == NULL;
+}
+
+/* Maintenance is an extra critical check of a fixed name (structs.go NodeMaint,
+ * ServiceMaintPrefix). */
+static bool is_maintenance(const char *check_id)
+{
+    static const char service_prefix[] = "_service_maintenance:";
+    return check_id != NULL && (strcmp(check_id, "_node_maintenance") == 0 ||
+                                strncmp(check_id, service_prefix, sizeof service_prefix - 1) == 0);
+}
+
+static bool read_health(const cJSON *checks, int64_t accept, enum health *out)
+{
+    enum health worst = HEALTH_GOOD;
+    const cJSON *check;
+    if (checks != NULL && !cJSON_IsArray(checks) && !cJSON_IsNull(checks))
+        return false;
+    cJSON_ArrayForEach(check, checks)
+    {
+        const char *status = json_string(check, "Status");
+        if (status == NULL)
+            return false;
+        bool good = strcmp(status, "passing") == 0 ||
+                    (accept == ACCEPT_WARNING && strcmp(status, "warning") == 0);
+        if (!good && is_maintenance(json_string(check, "CheckID")))
+            worst = HEALTH_MAINTENANCE;
+        else if (!good && worst == HEALTH_GOOD)
+            worst = HEALTH_BAD;
+    }
+    *out = worst;
+    return true;
+}
+
+static void note_unusable(struct catalog_health *out, const struct row *r, const char *why)
+{
+    if (out->unusable++ == 0)
+        (void)snprintf(out->example, sizeof out->example, "%.120s: %s",
+                       r->id != NULL ? r->id : "(no ID)", why);
+}
+
+/* False when the row is not what Consul sends, so that nothing in the reply can be trusted. */
+static bool read_row(const cJSON *item, const struct config *c, const char *service,
+                     struct catalog_health *out)
+{
+    struct row r = {.service = json_member(item, "Service"), .node = json_member(item, "Node")};
+    const char *name = json_string(r.service, "Service");
+    enum health health;
+    if (name == NULL || !cJSON_IsObject(r.node) ||
+        !read_health(json_member(item, "Checks"), c->consul.accept, &health))
+        return false;
+    if (strcmp(name, service) != 0)
+        return true;
+    r.id = json_string(r.service, "ID");
+    const char *why;
+    struct endpoint e;
+    if (read_endpoint(&r, c->consul.address_from, &e, &why))
+        out->instances[out->count++] = (struct instance){.endpoint = e, .health = health};
+    else
+        note_unusable(out, &r, why);
+    return true;
+}
+
+bool catalog_parse_health(const struct httpc_reply *reply, const struct config *c,
+                          const char *service, bool has_token, struct catalog_health *out,
+                          struct error *reterr)
+{
+    bool ok = false;
+    struct catalog_health made = {.count = 0};
+    cJSON *root = json_parse(reply->body, reply->body_len, reterr);
+    if (root == NULL)
+        return false;
+    if (!cJSON_IsArray(root)) {
+        error_set(reterr, "the reply is JSON, but not the list of instances it should be");
+        goto out;
+    }
+    if (reply->filtered || (reply->default_deny && !has_token && root->child == NULL)) {
+        error_set(reterr, "the ACL token may not read all of it; it needs service_prefix \"%s\" "
+                          "read and node_prefix \"\" read",
+                  c->consul.service_prefix);
+        goto out;
+    }
+    made.instances = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *made.instances);
+    if (made.instances == NULL) {
+        error_set(reterr, "out of memory");
+        goto out;
+    }
+    const cJSON *item;
+    cJSON_ArrayForEach(item, root)
+    {
+        if (!read_row(item, c, service, &made)) {
+            error_set(reterr, "the reply is JSON, but an instance in it is not what Consul sends");
+            goto out;
+        }
+    }
+    *out = made;
+    made = (struct catalog_health){.count = 0};
+    ok = true;
+out:
+    catalog_health_clear(&made);
+    cJSON_Delete(root);
+    return ok;
+}
+
+void catalog_health_clear(struct catalog_health *h)
+{
+    free(h->instances);
+    *h = (struct catalog_health){.count = 0};
+}

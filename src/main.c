@@ -1,0 +1,314 @@
+/*
+ * main.c - the order in which things start and stop.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "announce/announce.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/argv.h"
+#include "config/config.h"
+#include "consul/agent.h"
+#include "consul/httpc.h"
+#include "model/registry.h"
+#include "model/table.h"
+#include "serve/http.h"
+#include "source/merge.h"
+#include "source/source.h"
+#include "source/spool.h"
+
+#define DEFAULT_CONFIG "/etc/nsaddrd/nsaddrd.conf"
+#define EXIT_USAGE 64
+#define EXIT_CONFIG 78
+/* --once: how long the sources may take for their first read. */
+#define ONCE_TIMEOUT_MS 30000
+
+struct daemon {
+    const struct config *config;
+    struct registry *registry;
+    struct httpc *httpc;
+    struct merge *merge;
+    struct spool *spool;
+    struct sources *sources;
+    struct http *http;
+    struct announce *announce;
+    int signals; /* signalfd */
+    int event;   /* eventfd: the httpc thread tells main of a change, or of the end of the drain */
+};
+
+static int complain(const struct error *error, int code)
+{
+    (void)fprintf(stderr, "nsaddrd: %s\n", error->text);
+    return code;
+}
+
+static void notify_main(void *arg)
+{
+    const struct daemon *d = arg;
+    uint64_t one = 1;
+    ssize_t ignored = write(d->event, &one, sizeof one); /* can only fail when it is set already */
+    (void)ignored;
+}
+
+static void on_change(void *arg)
+{
+    const struct daemon *d = arg;
+    spool_mark(d->spool);
+    announce_wake(d->announce);
+    notify_main(arg);
+}
+
+/* Waits until a signal (its number), the event (0), or the time is up (-1). */
+static int wait_for_event(const struct daemon *d, int64_t timeout_ms)
+{
+    struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN}, {.fd = d->event, .events = POLLIN}};
+    int64_t end = timeout_ms == CLOCK_NEVER ? CLOCK_NEVER : clock_mono_ms() + timeout_ms;
+    for (;;) {
+        int64_t left = end == CLOCK_NEVER ? -1 : end - clock_mono_ms();
+        if (end != CLOCK_NEVER && left < 0)
+            left = 0;
+        int n = poll(fds, 2, left > 60000 ? 60000 : (int)left);
+        struct signalfd_siginfo info;
+        uint64_t count;
+        if ((fds[0].revents & POLLIN) != 0 && read(d->signals, &info, sizeof info) == sizeof info)
+            return (int)info.ssi_signo;
+        if ((fds[1].revents & POLLIN) != 0 && read(d->event, &count, sizeof count) > 0)
+            return 0;
+        if (n == 0 && end != CLOCK_NEVER && clock_mono_ms() >= end)
+            return -1;
+    }
+}
+
+/* Every thread inherits the mask: signals come to main alone, and only where it waits. */
+static bool take_signals(struct daemon *d, struct error *reterr)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    d->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (d->signals >= 0 && d->event >= 0)
+        return true;
+    return error_set(reterr, "cannot wait for signals: %s", strerror(errno));
+}
+
+static bool start_sources(struct daemon *d, struct error *reterr)
+{
+    d->registry = registry_new(reterr);
+    d->merge = d->registry != NULL ? merge_new(d->registry, on_change, d, reterr) : NULL;
+    d->httpc = d->merge != NULL ? httpc_new(d->config, reterr) : NULL;
+    if (d->httpc == NULL)
+        return false;
+    if (d->spool != NULL) {
+        (void)spool_restore(d->spool, d->merge, d->registry);
+        spool_start(d->spool, d->httpc, d->registry);
+    }
+    d->sources = sources_start(d->config, d->httpc, d->merge, reterr);
+    return d->sources != NULL;
+}
+
+static bool start_daemon(struct daemon *d, struct error *reterr)
+{
+    const struct config *c = d->config;
+    if (c->state.dir[0] != '\0' && (d->spool = spool_open(c, reterr)) == NULL)
+        return false;
+    if (!start_sources(d, reterr))
+        return false;
+    d->http = http_start(c, d->registry, reterr);
+    if (d->http == NULL)
+        return false;
+    if (c->consul.enabled && c->reg.mode != REGISTER_OFF &&
+        (d->announce = announce_new(c, d->httpc, d->registry, reterr)) == NULL)
+        return false;
+    return httpc_start(d->httpc, reterr);
+}
+
+static void stop_all(struct daemon *d)
+{
+    if (d->httpc != NULL)
+        httpc_stop(d->httpc);
+    http_stop(d->http);
+    announce_free(d->announce);
+    sources_stop(d->sources);
+    spool_close(d->spool);
+    httpc_free(d->httpc);
+    merge_free(d->merge);
+    registry_free(d->registry);
+}
+
+static void reload_token(void *arg)
+{
+    const struct daemon *d = arg;
+    struct error error = {.text = ""};
+    if (httpc_reload_token(d->httpc, &error))
+        LOG_INFO("SIGHUP: using the new token of the token file",
+                 F_STR("file", d->config->consul.token_file));
+    else if (error.text[0] != '\0')
+        LOG_WARN("SIGHUP: cannot read the token file", F_STR("error", error.text));
+}
+
+static void start_drain(void *arg)
+{
+    struct daemon *d = arg;
+    announce_drain(d->announce, notify_main, d);
+}
+
+/* Be found no more, then answer those who still come for a while. A second signal ends it. */
+static void drain(struct daemon *d)
+{
+    registry_set_draining(d->registry);
+    LOG_INFO("stopping: a second signal stops at once",
+             F_INT("drain_ms", d->config->reg.drain_ms));
+    if (d->announce == NULL)
+        return;
+    /* The event also tells of changes of the table, which end neither wait. */
+    int what = httpc_post(d->httpc, start_drain, d) ? 0 : SIGTERM;
+    while (what == 0 && !announce_drained(d->announce))
+        what = wait_for_event(d, CLOCK_NEVER);
+    int64_t end = clock_mono_ms() + d->config->reg.drain_ms;
+    while (what == 0)
+        what = wait_for_event(d, end - clock_mono_ms());
+}
+
+static int run(struct daemon *d)
+{
+    struct error error;
+    if (!take_signals(d, &error) || !start_daemon(d, &error)) {
+        stop_all(d);
+        return complain(&error, EXIT_FAILURE);
+    }
+    LOG_INFO("nsaddrd is up", F_STR("version", NSADDRD_VERSION), F_INT("pid", getpid()));
+    int what;
+    while ((what = wait_for_event(d, CLOCK_NEVER)) != SIGTERM && what != SIGINT)
+        if (what == SIGHUP && !httpc_post(d->httpc, reload_token, d))
+            LOG_ERROR("SIGHUP: out of memory", F_STR("signal", "SIGHUP"));
+    drain(d);
+    stop_all(d);
+    LOG_INFO("stopped", F_STR("version", NSADDRD_VERSION));
+    return EXIT_SUCCESS;
+}
+
+/* -- --once ---------------------------------------------------------------------------------- */
+
+struct printing {
+    const struct cluster **clusters;
+    size_t count;
+};
+
+static bool collect(const struct cluster *c, void *arg)
+{
+    struct printing *p = arg;
+    p->clusters[p->count++] = c;
+    return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct cluster *const *x = a;
+    const struct cluster *const *y = b;
+    return strcmp((*x)->id, (*y)->id);
+}
+
+/* False when a cluster could not be read. */
+static bool print_table(const struct table *t)
+{
+    bool ok = true;
+    struct printing p = {.clusters = calloc(table_count(t) + 1, sizeof *p.clusters)};
+    if (p.clusters == NULL)
+        return false;
+    table_each(t, collect, &p);
+    qsort(p.clusters, p.count, sizeof *p.clusters, compare_ids);
+    for (size_t i = 0; i < p.count; i++) {
+        ok = ok && p.clusters[i]->state != CLUSTER_UNREAD;
+        if (p.clusters[i]->body_len > 0)
+            ok = printf("%s\t%s\n", p.clusters[i]->id, p.clusters[i]->body) > 0 && ok;
+    }
+    free(p.clusters);
+    return fflush(stdout) == 0 && ok;
+}
+
+static int run_once(struct daemon *d)
+{
+    struct error error;
+    int code = EXIT_FAILURE;
+    if (!take_signals(d, &error) || !start_sources(d, &error) || !httpc_start(d->httpc, &error)) {
+        complain(&error, EXIT_FAILURE);
+        goto out;
+    }
+    int64_t end = clock_mono_ms() + ONCE_TIMEOUT_MS;
+    while (!registry_status(d->registry).complete && !registry_status(d->registry).failed &&
+           clock_mono_ms() < end && wait_for_event(d, end - clock_mono_ms()) == 0)
+        continue;
+    httpc_stop(d->httpc);
+    const struct table *t = registry_acquire(d->registry, NULL);
+    if (print_table(t) && registry_status(d->registry).complete)
+        code = EXIT_SUCCESS;
+    table_unref(t);
+out:
+    stop_all(d);
+    return code;
+}
+
+/* -- the rest -------------------------------------------------------------------------------- */
+
+static int print_version(void)
+{
+    int n = printf("nsaddrd %s (libmicrohttpd %s, libcurl %s, cJSON %s, libconfig %s)\n",
+                   NSADDRD_VERSION, http_library_version(), httpc_library_version(),
+                   agent_library_version(), config_library_version());
+    return n > 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int act(const struct arguments *arguments, const struct config *config)
+{
+    struct daemon d = {.config = config, .signals = -1, .event = -1};
+    log_configure((enum log_level)config->log.level, (enum log_format)config->log.format);
+    if (arguments->action == ACTION_RUN)
+        return run(&d);
+    if (arguments->action == ACTION_ONCE)
+        return run_once(&d);
+    if (arguments->action == ACTION_PRINT_CONFIG)
+        return config_print(config, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+    return EXIT_SUCCESS; /* ACTION_CHECK: it was loaded, so it is good */
+}
+
+int main(int argc, char **argv)
+{
+    struct error error;
+    struct arguments arguments;
+    if (!arguments_parse(argc, argv, &arguments, &error))
+        return complain(&error, EXIT_USAGE);
+    int code;
+    struct config *config = NULL;
+    if (arguments.action == ACTION_HELP) {
+        code = arguments_print_help(stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
+        goto out;
+    }
+    if (arguments.action == ACTION_VERSION) {
+        code = print_version();
+        goto out;
+    }
+    if (arguments.config_path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)
+        arguments.config_path = DEFAULT_CONFIG;
+    config = config_load(arguments.config_path, environ, &arguments.overrides, &error);
+    code = config != NULL ? act(&arguments, config) : complain(&error, EXIT_CONFIG);
+out:
+    config_free(config);
+    arguments_clear(&arguments);
+    return code;
+}

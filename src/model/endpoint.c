@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/endpoint.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool endpoint_make(struct endpoint *out, const char *address, long port)
+{
+    static const uint8_t unspecified[16];
+    struct endpoint e = {.family = 0};
+
+    if (port < 1 || port > 65535)
+        return false;
+    e.port = (uint16_t)port;
+    if (inet_pton(AF_INET, address, e.addr) == 1)
+        e.family = 4;
+    else if (inet_pton(AF_INET6, address, e.addr) == 1)
+        e.family = 6;
+    else
+        return false;
+    if (memcmp(e.addr, unspecified, sizeof unspecified) == 0)
+        return false;
+    *out = e;
+    return true;
+}
+
+bool endpoint_parse(struct endpoint *out, const char *text, size_t len)
+{
+    char copy[ENDPOINT_TEXT_SIZE];
+    if (len >= sizeof copy || memchr(text, '\0', len) != NULL)
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+
+    char *colon = strrchr(copy, ':');
+    if (colon == NULL)
+        return false;
+    const char *digits = colon + 1;
+    size_t count = strspn(digits, "0123456789");
+    if (count == 0 || count > 5 || digits[count] != '\0' || digits[0] == '0')
+        return false;
+    long port = strtol(digits, NULL, 10);
+
+    *colon = '\0';
+    char *address = copy;
+    bool bracketed = address[0] == '[';
+    if (bracketed) {
+        size_t last = strlen(address) - 1;
+        if (address[last] != ']')
+            return false;
+        address[last] = '\0';
+        address++;
+    }
+    struct endpoint e;
+    if (!endpoint_make(&e, address, port) || (e.family == 6) != bracketed)
+        return false;
+    *out = e;
+    return true;
+}
+
+int endpoint_compare(const struct endpoint *a, const struct endpoint *b)
+{
+    if (a->family != b->family)
+        return a->family < b->family ? -1 : 1;
+    int order = memcmp(a->addr, b->addr, sizeof a->addr);
+    if (order != 0)
+        return order;
+    return (a->port > b->port) - (a->port < b->port);
+}
+
+size_t endpoint_format(const struct endpoint *e, char out[static ENDPOINT_TEXT_SIZE])
+{
+    char address[INET6_ADDRSTRLEN] = "";
+    bool v6 = e->family == 6;
+    (void)inet_ntop(v6 ? AF_INET6 : AF_INET, e->addr, address, sizeof address); /* the buffer fits every address */
+    int n = snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s%s:%u", v6 ? "[" : "", address, v6 ? "]" : "",
+                     (unsigned)e->port);
+    return n < 0 ? 0 : (size_t)n;
+}
+
+static int compare_void(const void *a, const void *b)
+{
+    return endpoint_compare(a, b);
+}
+
+size_t endpoint_sort(struct endpoint *list, size_t count)
+{
+    if (count < 2)
+        return count;
+    qsort(list, count, sizeof *list, compare_void);
+    size_t kept = 1;
+    for (size_t i = 1; i < count; i++)
+        if (endpoint_compare(&list[kept - 1], &list[i]) != 0)
+            list[kept++] = list[i];
+    return kept;
+}

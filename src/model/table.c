@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/table.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+/* More addresses than any cluster has; bounds what one body may cost. */
+#define BODY_MAX (1024 * 1024)
+
+struct counted_cluster {
+    struct cluster pub;
+    atomic_size_t refs;
+    uint64_t hash;
+    char text[]; /* id, NUL, body, NUL */
+};
+
+/* Open addressing, linear probing, at most half full. */
+struct table {
+    atomic_size_t refs;
+    size_t count;
+    size_t slots; /* a power of two */
+    const struct counted_cluster *slot[];
+};
+
+static uint64_t fnv1a(const char *bytes, size_t len)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return h;
+}
+
+const char *cluster_state_name(enum cluster_state state)
+{
+    static const char *const names[] = {
+        [CLUSTER_UNREAD] = "unread", [CLUSTER_EMPTY] = "empty",       [CLUSTER_LIVE] = "live",
+        [CLUSTER_HELD] = "held",     [CLUSTER_RESTORED] = "restored", [CLUSTER_GONE] = "gone",
+    };
+    return names[state];
+}
+
+struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
+                            const struct endpoint *list, size_t count)
+{
+    struct counted_cluster *c = NULL;
+    struct buf body;
+    buf_init(&body, BODY_MAX);
+    for (size_t i = 0; i < count; i++) {
+        char text[ENDPOINT_TEXT_SIZE];
+        size_t len = endpoint_format(&list[i], text);
+        if ((i > 0 && !buf_append_char(&body, ';')) || !buf_append(&body, text, len))
+            goto out;
+    }
+    size_t id_size = strlen(id) + 1;
+    c = malloc(sizeof *c + id_size + body.len + 1);
+    if (c == NULL)
+        goto out;
+    memcpy(c->text, id, id_size);
+    memcpy(c->text + id_size, buf_text(&body), body.len + 1);
+    c->pub = (struct cluster){
+        .state = state,
+        .since_wall_ms = since_wall_ms,
+        .id = c->text,
+        .body = c->text + id_size,
+        .body_len = body.len,
+        .count = count,
+    };
+    (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
+                   fnv1a(c->pub.body, body.len));
+    c->hash = fnv1a(id, id_size - 1);
+    atomic_init(&c->refs, 1);
+out:
+    buf_clear(&body);
+    return c == NULL ? NULL : &c->pub;
+}
+
+/* The counts are the only thing that ever changes in a shared object, and `pub` is the first
+ * member of what cluster_new() made. */
+static struct counted_cluster *counted(const struct cluster *c)
+{
+    union {
+        const struct cluster *in;
+        struct counted_cluster *out;
+    } cast = {.in = c};
+    return cast.out;
+}
+
+static struct table *mutable_table(const struct table *t)
+{
+    union {
+        const struct table *in;
+        struct table *out;
+    } cast = {.in = t};
+    return cast.out;
+}
+
+const struct cluster *cluster_ref(const struct cluster *c)
+{
+    atomic_fetch_add_explicit(&counted(c)->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void cluster_unref(const struct cluster *c)
+{
+    if (c == NULL)
+        return;
+    struct counted_cluster *own = counted(c);
+    if (atomic_fetch_sub_explicit(&own->refs, 1, memory_order_acq_rel) == 1)
+        free(own);
+}
+
+static struct table *table_alloc(size_t for_count)
+{
+    size_t slots = 8;
+    while (slots < 2 * for_count)
+        slots *= 2;
+    struct table *t = calloc(1, sizeof *t + slots * sizeof(void *));
+    if (t == NULL)
+        return NULL;
+    t->slots = slots;
+    atomic_init(&t->refs, 1);
+    return t;
+}
+
+struct table *table_new(void)
+{
+    return table_alloc(0);
+}
+
+const struct table *table_ref(const struct table *t)
+{
+    atomic_fetch_add_explicit(&mutable_table(t)->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+void table_unref(const struct table *t)
+{
+    if (t == NULL)
+        return;
+    struct table *own = mutable_table(t);
+    if (atomic_fetch_sub_explicit(&own->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < own->slots; i++)
+        if (own->slot[i] != NULL)
+            cluster_unref(&own->slot[i]->pub);
+    free(own);
+}
+
+/* The slot of `id`, or the free one where it would go. */
+static size_t locate(const struct table *t, const char *id, size_t len, uint64_t hash)
+{
+    size_t i = (size_t)hash & (t->slots - 1);
+    while (t->slot[i] != NULL) {
+        const struct counted_cluster *c = t->slot[i];
+        if (c->hash == hash && strncmp(c->pub.id, id, len) == 0 && c->pub.id[len] == '\0')
+            break;
+        i = (i + 1) & (t->slots - 1);
+    }
+    return i;
+}
+
+struct table *table_copy(const struct table *base, size_t more)
+{
+    struct table *t = table_alloc(base->count + more);
+    if (t == NULL)
+        return NULL;
+    for (size_t i = 0; i < base->slots; i++)
+        if (base->slot[i] != NULL)
+            table_set(t, cluster_ref(&base->slot[i]->pub));
+    return t;
+}
+
+void table_set(struct table *t, const struct cluster *c)
+{
+    const struct counted_cluster *in = counted(c);
+    size_t i = locate(t, c->id, strlen(c->id), in->hash);
+    if (t->slot[i] != NULL)
+        cluster_unref(&t->slot[i]->pub);
+    else
+        t->count++;
+    t->slot[i] = in;
+}
+
+void table_remove(struct table *t, const char *id)
+{
+    size_t len = strlen(id);
+    size_t mask = t->slots - 1;
+    size_t hole = locate(t, id, len, fnv1a(id, len));
+    if (t->slot[hole] == NULL)
+        return;
+    cluster_unref(&t->slot[hole]->pub);
+    t->slot[hole] = NULL;
+    t->count--;
+    /* Whoever was pushed past the hole moves back into it, so that no search ends too early. */
+    for (size_t i = (hole + 1) & mask; t->slot[i] != NULL; i = (i + 1) & mask) {
+        size_t home = (size_t)t->slot[i]->hash & mask;
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        t->slot[hole] = t->slot[i];
+        t->slot[i] = NULL;
+        hole = i;
+    }
+}
+
+const struct cluster *table_find(const struct table *t, const char *id, size_t len)
+{
+    const struct counted_cluster *c = t->slot[locate(t, id, len, fnv1a(id, len))];
+    return c == NULL ? NULL : &c->pub;
+}
+
+size_t table_count(const struct table *t)
+{
+    return t->count;
+}
+
+void table_each(const struct table *t, bool (*visit)(const struct cluster *c, void *arg),
+                void *arg)
+{
+    for (size_t i = 0; i < t->slots; i++)
+        if (t->slot[i] != NULL && !visit(&t->slot[i]->pub, arg))
+            return;
+}

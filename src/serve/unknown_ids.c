@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/unknown_ids.h"
+
+static uint64_t hash(const char *text)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (; *text != '\0'; text++)
+        h = (h ^ (unsigned char)*text) * 0x100000001b3u;
+    return h;
+}
+
+bool unknown_ids_note(struct unknown_ids *u, const char *id, bool *last)
+{
+    uint64_t h = hash(id);
+    bool new = true;
+    pthread_mutex_lock(&u->lock);
+    for (size_t i = 0; new && i < u->count; i++)
+        new = u->hashes[i] != h;
+    if (u->count == UNKNOWN_IDS_MAX)
+        new = false;
+    if (new)
+        u->hashes[u->count++] = h;
+    *last = u->count == UNKNOWN_IDS_MAX;
+    pthread_mutex_unlock(&u->lock);
+    return new;
+}

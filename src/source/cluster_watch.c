@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/cluster_watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "consul/catalog.h"
+#include "consul/httpc.h"
+#include "source/merge.h"
+
+#define READS_AT_ONCE 8
+/* Between two reads of one cluster, however often it flaps. */
+#define READ_SPACING_MS 100
+#define SWEEP_MS (5 * 60 * 1000)   /* what a watch might have missed */
+#define UNWATCHED_SWEEP_MS (10 * 1000) /* clusters beyond consul.max_watches */
+#define SPREAD_PERCENT 20
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_CAP_MS 30000
+/* Wake-ups of one watch and of all: real changes come in bursts and must not wait; a storm costs
+ * the agent about 0.5 ms of CPU each and is held to this rate. */
+#define WAKE_BURST 50
+#define WAKE_REFILL_MS 100
+#define ALL_WAKES_BURST 500
+#define ALL_WAKES_REFILL_MS 5
+/* More than half of at least this many clusters losing members within the window is Consul's
+ * fault until proven otherwise. */
+#define MASS_LOSS_CLUSTERS 4
+#define MASS_LOSS_WINDOW_MS 1000
+#define MASS_LOSS_DELAY_MS 30000
+#define HEALTH_BODY_MAX (16 * 1024 * 1024)
+
+static void start_watch(struct cluster_watch *w);
+
+void watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
+                        struct merge *merge)
+{
+    *x = (struct watch_context){.config = config, .httpc = httpc, .merge = merge,
+                                .window_ms = INT64_MIN / 2, .guarded_until_ms = INT64_MIN};
+    jitter_seed(&x->jitter, jitter_system_seed());
+    bucket_init(&x->wakes, ALL_WAKES_BURST, ALL_WAKES_REFILL_MS);
+}
+
+void watch_context_refused(struct watch_context *x)
+{
+    struct error error = {.text = ""};
+    if (httpc_reload_token(x->httpc, &error))
+        LOG_INFO("using the new token of the token file",
+                 F_STR("file", x->config->consul.token_file));
+    else if (error.text[0] != '\0')
+        LOG_WARN("cannot read the token file again", F_STR("error", error.text));
+}
+
+/* -- when to read ---------------------------------------------------------------------------- */
+
+static void read_at(struct cluster_watch *w, int64_t at_ms)
+{
+    int64_t earliest = w->last_read_ms + READ_SPACING_MS;
+    httpc_timer_set(w->context->httpc, &w->read_timer, at_ms > earliest ? at_ms : earliest);
+}
+
+static void plan_read(struct cluster_watch *w, int64_t ask_at_ms)
+{
+    read_at(w, ask_at_ms < w->sweep_at_ms ? ask_at_ms : w->sweep_at_ms);
+}
+
+void cluster_watch_check(struct cluster_watch *w)
+{
+    read_at(w, httpc_now(w->context->httpc));
+}
+
+/* One line when the first cluster fails and one when the last is well again: with Consul away,
+ * ten thousand clusters have only one thing to say. */
+static void note_failure(struct cluster_watch *w, const char *error, int64_t retry_ms)
+{
+    if (w->failing)
+        return;
+    w->failing = true;
+    if (w->context->failing++ == 0)
+        LOG_WARN("cannot read a cluster from Consul, what is served stays", F_STR("cluster", w->id),
+                 F_STR("error", error), F_INT("next_try_ms", retry_ms));
+    else
+        LOG_DEBUG("cannot read a further cluster", F_STR("cluster", w->id), F_STR("error", error));
+}
+
+static void note_success(struct cluster_watch *w)
+{
+    backoff_reset(&w->backoff);
+    if (!w->failing)
+        return;
+    w->failing = false;
+    if (--w->context->failing == 0)
+        LOG_INFO("all clusters can be read from Consul", F_STR("last", w->id));
+}
+
+static void fail(struct cluster_watch *w, long status, const char *error)
+{
+    if (status == 403)
+        watch_context_refused(w->context);
+    int64_t wait = backoff_next_ms(&w->backoff, &w->context->jitter);
+    note_failure(w, error, wait);
+    w->watch_index = 0;
+    read_at(w, httpc_now(w->context->httpc) + wait);
+}
+
+/* -- what a reply means ---------------------------------------------------------------------- */
+
+/* The mass-loss guard: how long a member must have been leaving before it may go. */
+static int64_t leave_floor(const struct watch_context *x, int64_t now_ms)
+{
+    return now_ms < x->guarded_until_ms ? MASS_LOSS_DELAY_MS : 0;
+}
+
+static void note_loss(struct cluster_watch *w, int64_t now_ms)
+{
+    struct watch_context *x = w->context;
+    if (now_ms - x->window_ms > MASS_LOSS_WINDOW_MS) {
+        x->window_ms = now_ms;
+        x->losing = 0;
+    }
+    if (w->loss_window_ms == x->window_ms && x->losing > 0)
+        return;
+    w->loss_window_ms = x->window_ms;
+    x->losing++;
+    if (x->clusters < MASS_LOSS_CLUSTERS || 2 * x->losing <= x->clusters)
+        return;
+    if (now_ms >= x->guarded_until_ms)
+        LOG_WARN("most clusters lose members at once: nobody leaves for now",
+                 F_INT("clusters", x->clusters), F_INT("losing", x->losing),
+                 F_INT("for_ms", MASS_LOSS_DELAY_MS));
+    x->guarded_until_ms = now_ms + MASS_LOSS_DELAY_MS;
+}
+
+static bool publish(struct cluster_watch *w, const char *why)
+{
+    struct merge *m = w->context->merge;
+    const struct admission *a = &w->admission;
+    bool ok = merge_begin(m, 1);
+    if (!ok)
+        return false;
+    struct endpoint *list = calloc(a->count + 1, sizeof *list);
+    if (list == NULL)
+        ok = false;
+    for (size_t i = 0; ok && i < a->count; i++)
+        list[i] = a->members[i].endpoint;
+    if (a->state == CLUSTER_GONE)
+        merge_remove(m, w->id, why);
+    else if (ok)
+        ok = merge_set(m, w->id, a->state, false, list, a->count, why);
+    merge_commit(m);
+    free(list);
+    return ok;
+}
+
+/* Once per change of their number, not per reply. */
+static void note_unusable(struct cluster_watch *w, const struct catalog_health *h)
+{
+    if (h->unusable > w->unusable)
+        LOG_WARN("instances without an address for clients are skipped", F_STR("cluster", w->id),
+                 F_INT("skipped", h->unusable), F_STR("first", h->example));
+    w->unusable = h->unusable;
+}
+
+/* A complete answer: judge it and serve what comes of it. */
+static bool observe(struct cluster_watch *w, const struct catalog_health *h, bool authoritative)
+{
+    struct watch_context *x = w->context;
+    const struct config *c = x->config;
+    int64_t now = httpc_now(x->httpc);
+    struct admission_options options = {.settle_ms = c->admission.settle_ms,
+                                        .leave_delay_ms = c->admission.leave_delay_ms,
+                                        .gone_delay_ms = c->admission.gone_delay_ms};
+    struct observation o = {.instances = h->instances,
+                            .count = h->count,
+                            .unusable = h->unusable,
+                            .authoritative = authoritative,
+                            .leave_floor_ms = leave_floor(x, now)};
+    struct decision d;
+    if (!admission_observe(&w->admission, &o, &options, now, &d))
+        return false;
+    if (d.losing)
+        note_loss(w, now);
+    note_unusable(w, h);
+    if (d.changed || w->unpublished)
+        w->unpublished = !publish(w, d.why);
+    w->ask_consistent = d.ask_consistent;
+    if (authoritative)
+        w->sweep_at_ms =
+            now + jitter_spread(&x->jitter, w->has_watch ? SWEEP_MS : UNWATCHED_SWEEP_MS,
+                                SPREAD_PERCENT);
+    plan_read(w, w->unpublished ? now + 1000 : d.ask_at_ms);
+    return true;
+}
+
+static bool take_reply(struct cluster_watch *w, const struct httpc_reply *reply, bool authoritative,
+                       struct error *reterr)
+{
+    struct catalog_health health = {.count = 0};
+    if (!catalog_parse_health(reply, w->context->config, w->service,
+                              httpc_has_token(w->context->httpc), &health, reterr))
+        return false;
+    bool ok = observe(w, &health, authoritative) || error_set(reterr, "out of memory");
+    catalog_health_clear(&health);
+    return ok;
+}
+
+/* -- reads ----------------------------------------------------------------------------------- */
+
+static void send_waiting(struct watch_context *x);
+
+static void on_read(void *arg, const struct httpc_reply *reply)
+{
+    struct cluster_watch *w = arg;
+    struct watch_context *x = w->context;
+    struct error error;
+    w->read_call = NULL;
+    x->reads--;
+
+    if (!catalog_reply_ok(reply, &error) || !take_reply(w, reply, true, &error)) {
+        fail(w, reply->status, error.text);
+    } else {
+        note_success(w);
+        w->read_index = reply->index;
+        if (w->watch_call == NULL)
+            w->watch_index = reply->index;
+    }
+    if (!w->answered) {
+        w->answered = true;
+        x->first_answer(x->arg);
+    }
+    send_waiting(x);
+    if (w->admission.state == CLUSTER_GONE && x->gone(x->arg, w))
+        return;
+    if (!w->failing)
+        start_watch(w);
+}
+
+static void send_read(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    struct catalog_read read = {.authoritative = true, .consistent = w->ask_consistent};
+    struct buf path;
+    buf_init(&path, 4096);
+    w->last_read_ms = httpc_now(x->httpc);
+    if (catalog_health_path(&path, x->config, w->service, &read)) {
+        struct httpc_request request = {.method = "GET",
+                                        .path = buf_text(&path),
+                                        .timeout_ms = catalog_timeout_ms(&read),
+                                        .max_body = HEALTH_BODY_MAX};
+        w->read_call = httpc_send(x->httpc, &request, on_read, w);
+    }
+    if (w->read_call != NULL)
+        x->reads++;
+    else
+        fail(w, 0, "out of memory");
+    buf_clear(&path);
+}
+
+static void send_waiting(struct watch_context *x)
+{
+    while (x->reads < READS_AT_ONCE && x->first_waiting != NULL) {
+        struct cluster_watch *w = x->first_waiting;
+        x->first_waiting = w->next_waiting;
+        w->next_waiting = NULL;
+        w->waiting = false;
+        send_read(w);
+    }
+}
+
+static void on_read_timer(void *arg)
+{
+    struct cluster_watch *w = arg;
+    struct watch_context *x = w->context;
+    if (w->read_call != NULL || w->waiting)
+        return; /* its reply will plan the next one */
+    w->waiting = true;
+    if (x->first_waiting == NULL)
+        x->first_waiting = w;
+    else
+        x->last_waiting->next_waiting = w;
+    x->last_waiting = w;
+    send_waiting(x);
+}
+
+static void stop_waiting(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    struct cluster_watch *last = NULL;
+    for (struct cluster_watch **p = &x->first_waiting; *p != NULL;) {
+        if (*p == w) {
+            *p = w->next_waiting;
+            continue;
+        }
+        last = *p;
+        p = &(*p)->next_waiting;
+    }
+    x->last_waiting = last;
+    w->waiting = false;
+}
+
+/* -- watches --------------------------------------------------------------------------------- */
+
+static void on_watch(void *arg, const struct httpc_reply *reply)
+{
+    struct cluster_watch *w = arg;
+    struct error error;
+    w->watch_call = NULL;
+    if (!catalog_reply_ok(reply, &error)) {
+        fail(w, reply->status, error.text);
+        return;
+    }
+    if (reply->index < w->watch_index) {
+        LOG_DEBUG("the index went back: reading anew", F_STR("cluster", w->id));
+        w->watch_index = 0;
+        cluster_watch_check(w);
+        return;
+    }
+    w->watch_index = reply->index;
+    if (reply->index >= w->read_index && !take_reply(w, reply, false, &error)) {
+        fail(w, reply->status, error.text);
+        return;
+    }
+    start_watch(w);
+}
+
+static void send_watch(void *arg)
+{
+    struct cluster_watch *w = arg;
+    struct watch_context *x = w->context;
+    struct catalog_read read = {
+        .index = w->watch_index,
+        .wait_ms = jitter_spread(&x->jitter, x->config->consul.wait_ms, SPREAD_PERCENT)};
+    struct buf path;
+    buf_init(&path, 4096);
+    if (catalog_health_path(&path, x->config, w->service, &read)) {
+        struct httpc_request request = {.method = "GET",
+                                        .path = buf_text(&path),
+                                        .timeout_ms = catalog_timeout_ms(&read),
+                                        .max_body = HEALTH_BODY_MAX};
+        w->watch_call = httpc_send(x->httpc, &request, on_watch, w);
+    }
+    if (w->watch_call == NULL)
+        fail(w, 0, "out of memory");
+    buf_clear(&path);
+}
+
+/* The next blocking query, when this cluster may have one and none is under way. */
+static void start_watch(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    if (w->watch_call != NULL || w->watch_timer.set || w->watch_index == 0)
+        return;
+    if (!w->has_watch) {
+        if (x->watches >= (unsigned)x->config->consul.max_watches)
+            return;
+        w->has_watch = true;
+        x->watches++;
+    }
+    int64_t now = httpc_now(x->httpc);
+    int64_t own = bucket_take(&w->wakes, now);
+    int64_t all = bucket_take(&x->wakes, now);
+    int64_t wait = own > all ? own : all;
+    if (wait > 0)
+        httpc_timer_set(x->httpc, &w->watch_timer, now + wait);
+    else
+        send_watch(w);
+}
+
+/* -- life ------------------------------------------------------------------------------------ */
+
+struct cluster_watch *cluster_watch_new(struct watch_context *context, const char *id)
+{
+    struct cluster_watch *w = calloc(1, sizeof *w);
+    struct buf service;
+    buf_init(&service, 1024);
+    if (w == NULL || !buf_printf(&service, "%s%s", context->config->consul.service_prefix, id)) {
+        free(w);
+        buf_clear(&service);
+        return NULL;
+    }
+    w->context = context;
+    w->service = buf_detach(&service);
+    memcpy(w->id, id, strlen(id) + 1);
+    admission_init(&w->admission);
+    backoff_init(&w->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
+    bucket_init(&w->wakes, WAKE_BURST, WAKE_REFILL_MS);
+    w->read_timer = TIMER(on_read_timer, w);
+    w->watch_timer = TIMER(send_watch, w);
+    w->last_read_ms = httpc_now(context->httpc) - READ_SPACING_MS;
+    w->loss_window_ms = INT64_MIN;
+    context->clusters++;
+    cluster_watch_check(w);
+    return w;
+}
+
+bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list, size_t count)
+{
+    return admission_restore(&w->admission, list, count);
+}
+
+void cluster_watch_restart(struct cluster_watch *w)
+{
+    admission_clear(&w->admission);
+    read_at(w, httpc_now(w->context->httpc) + UNWATCHED_SWEEP_MS);
+}
+
+void cluster_watch_free(struct cluster_watch *w)
+{
+    if (w == NULL)
+        return;
+    struct watch_context *x = w->context;
+    if (w->waiting)
+        stop_waiting(w);
+    if (w->read_call != NULL)
+        x->reads--;
+    httpc_cancel(x->httpc, w->read_call);
+    httpc_cancel(x->httpc, w->watch_call);
+    httpc_timer_cancel(x->httpc, &w->read_timer);
+    httpc_timer_cancel(x->httpc, &w->watch_timer);
+    if (w->has_watch)
+        x->watches--;
+    if (w->failing)
+        x->failing--;
+    x->clusters--;
+    admission_clear(&w->admission);
+    free(w->service);
+    free(w);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "model/registry.h"
+
+struct merge {
+    struct registry *registry;
+    void (*changed)(void *arg);
+    void *arg;
+    struct table *next; /* in the making, between begin and commit */
+    bool next_differs;
+    unsigned expected;    /* sources */
+    unsigned unreachable; /* of them: tried, and failed */
+    unsigned complete;    /* of them: read as a whole */
+};
+
+struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
+                        struct error *reterr)
+{
+    struct merge *m = calloc(1, sizeof *m);
+    if (m == NULL) {
+        error_set(reterr, "out of memory");
+        return NULL;
+    }
+    *m = (struct merge){.registry = registry, .changed = changed, .arg = arg};
+    return m;
+}
+
+void merge_free(struct merge *m)
+{
+    if (m == NULL)
+        return;
+    table_unref(m->next);
+    free(m);
+}
+
+const struct table *merge_table(struct merge *m)
+{
+    return registry_acquire(m->registry, NULL);
+}
+
+void merge_expect(struct merge *m)
+{
+    m->expected++;
+}
+
+static bool has_a_list(const struct cluster *c, void *found)
+{
+    *(bool *)found |= c->body_len > 0;
+    return !*(bool *)found;
+}
+
+void merge_first_read(struct merge *m, bool complete)
+{
+    if (complete) {
+        m->complete++;
+    } else {
+        m->unreachable++;
+        registry_set_failed(m->registry);
+    }
+    if (m->complete >= m->expected) {
+        registry_set_complete(m->registry);
+        registry_set_ready(m->registry);
+    } else if (m->complete + m->unreachable >= m->expected) {
+        bool any = false;
+        const struct table *t = registry_acquire(m->registry, NULL);
+        table_each(t, has_a_list, &any);
+        table_unref(t);
+        if (any)
+            registry_set_ready(m->registry);
+    }
+    m->changed(m->arg);
+}
+
+bool merge_begin(struct merge *m, size_t count)
+{
+    const struct table *now = registry_acquire(m->registry, NULL);
+    m->next = table_copy(now, count);
+    m->next_differs = false;
+    table_unref(now);
+    if (m->next == NULL)
+        LOG_ERROR("out of memory: a change waits, what is served stays",
+                  F_INT("clusters", count));
+    return m->next != NULL;
+}
+
+static bool same(const struct cluster *a, const struct cluster *b)
+{
+    return a->state == b->state && a->pinned == b->pinned && strcmp(a->body, b->body) == 0;
+}
+
+/* Names without a list come and go with the names watch; only lists are news. */
+static void log_change(const struct cluster *old, const struct cluster *new, const char *why)
+{
+    LOG_INFO("cluster changed", F_STR("cluster", new->id),
+             F_STR("state", cluster_state_name(new->state)),
+             F_STR("was", old != NULL ? cluster_state_name(old->state) : "unknown"),
+             F_INT("addresses", new->count), F_STR("old", old != NULL ? old->body : ""),
+             F_STR("new", new->body), F_STR("why", why));
+}
+
+bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
+               const struct endpoint *list, size_t count, const char *why)
+{
+    const struct cluster *old = table_find(m->next, id, strlen(id));
+    if (old != NULL && old->pinned)
+        return true;
+    bool same_state = old != NULL && old->state == state;
+    int64_t since = same_state ? old->since_wall_ms : clock_wall_ms();
+    struct cluster *c = cluster_new(id, state, since, list, count);
+    if (c == NULL) {
+        LOG_ERROR("out of memory: a change waits, what is served stays", F_STR("cluster", id));
+        return false;
+    }
+    c->pinned = pinned;
+    if (old != NULL && same(old, c)) {
+        cluster_unref(c);
+        return true;
+    }
+    if (state != CLUSTER_UNREAD)
+        log_change(old, c, why);
+    table_set(m->next, c);
+    m->next_differs = true;
+    return true;
+}
+
+void merge_remove(struct merge *m, const char *id, const char *why)
+{
+    const struct cluster *old = table_find(m->next, id, strlen(id));
+    if (old == NULL || old->pinned)
+        return;
+    LOG_INFO("cluster gone", F_STR("cluster", id), F_STR("was", cluster_state_name(old->state)),
+             F_STR("old", old->body), F_STR("why", why));
+    table_remove(m->next, id);
+    m->next_differs = true;
+}
+
+void merge_commit(struct merge *m)
+{
+    struct table *next = m->next;
+    m->next = NULL;
+    if (!m->next_differs) {
+        table_unref(next);
+        return;
+    }
+    registry_publish(m->registry, next);
+    m->changed(m->arg);
+}
+
+void merge_abandon(struct merge *m)
+{
+    table_unref(m->next);
+    m->next = NULL;
+}

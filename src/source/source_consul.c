@@ -1,0 +1,354 @@
+/*
+ * source_consul.c - every service nameServer<cluster-id> in Consul is a cluster.
+ *
+ * One names watch (a blocking /v1/catalog/services) finds clusters; each then has a cluster_watch
+ * of its own. A name that leaves the list only makes its cluster be read again: a cluster ends by
+ * what its own reads say, never by the names list, which ACLs or a reset agent may cut.
+ *
+ * Which reads are made when is decided in cluster_watch.c; the first complete read is when the
+ * names are known and each named cluster was read (or failed) once.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "consul/catalog.h"
+#include "consul/httpc.h"
+#include "model/cluster_id.h"
+#include "source/cluster_watch.h"
+#include "source/merge.h"
+#include "source/source.h"
+
+#define NAMES_BODY_MAX (64 * 1024 * 1024)
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_CAP_MS 30000
+/* Every registration in the whole datacenter wakes the names watch. */
+#define WAKE_BURST 50
+#define WAKE_REFILL_MS 100
+#define WAIT_SPREAD_PERCENT 20
+
+struct source {
+    struct watch_context context;
+    struct cluster_watch *watches; /* by id */
+    struct httpc_call *call;
+    struct timer timer;
+    struct backoff backoff;
+    struct bucket wakes;
+    uint64_t index;
+    uint64_t generation; /* of the names reply being taken */
+    unsigned unanswered; /* clusters of the first names reply without their first answer */
+    bool named;          /* there was a first names reply */
+    bool complete;
+    bool reached_or_failed; /* the merge knows how the first try went */
+    bool failing;
+    size_t found;       /* new ones in the names reply being taken */
+    bool out_of_memory; /* while taking it */
+};
+
+static void send_names(void *arg);
+
+static void check_complete(struct source *s)
+{
+    if (s->complete || !s->named || s->unanswered > 0)
+        return;
+    s->complete = true;
+    LOG_INFO("every cluster in Consul was read", F_INT("clusters", s->context.clusters));
+    merge_first_read(s->context.merge, true);
+}
+
+static void on_first_answer(void *arg)
+{
+    struct source *s = arg;
+    if (s->unanswered > 0)
+        s->unanswered--;
+    check_complete(s);
+}
+
+static bool on_gone(void *arg, struct cluster_watch *w)
+{
+    struct source *s = arg;
+    if (w->listed) {
+        cluster_watch_restart(w);
+        return false;
+    }
+    HASH_DEL(s->watches, w);
+    cluster_watch_free(w);
+    return true;
+}
+
+/* -- names ----------------------------------------------------------------------------------- */
+
+static bool excluded(const struct config *c, const char *id)
+{
+    for (size_t i = 0; i < c->consul.exclude.count; i++)
+        if (strcmp(c->consul.exclude.items[i], id) == 0)
+            return true;
+    return false;
+}
+
+static bool pinned(const struct config *c, const char *id)
+{
+    for (size_t i = 0; i < c->static_clusters.count; i++)
+        if (strcmp(c->static_clusters.items[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static struct cluster_watch *add_watch(struct source *s, const char *id)
+{
+    struct cluster_watch *w = cluster_watch_new(&s->context, id);
+    if (w == NULL)
+        return NULL;
+    HASH_ADD_STR(s->watches, id, w);
+    if (w->hh.tbl == NULL) { /* out of memory: it was not added */
+        cluster_watch_free(w);
+        return NULL;
+    }
+    if (!s->complete)
+        s->unanswered++;
+    return w;
+}
+
+static void take_name(const char *name, void *arg)
+{
+    struct source *s = arg;
+    const struct config *c = s->context.config;
+    size_t prefix = strlen(c->consul.service_prefix);
+    if (strncmp(name, c->consul.service_prefix, prefix) != 0)
+        return;
+    const char *id = name + prefix;
+    if (!cluster_id_valid(id, strlen(id)) || excluded(c, id) || pinned(c, id))
+        return;
+    struct cluster_watch *w;
+    HASH_FIND_STR(s->watches, id, w);
+    if (w == NULL) {
+        w = add_watch(s, id);
+        if (w == NULL) {
+            s->out_of_memory = true;
+            return;
+        }
+        s->found++;
+    }
+    w->generation = s->generation;
+    w->listed = true;
+}
+
+/* Known by name: until they are read their clients get 503 instead of 404. */
+static bool publish_found(struct source *s)
+{
+    struct merge *m = s->context.merge;
+    bool ok = true;
+    if (s->found == 0)
+        return true;
+    if (!merge_begin(m, s->found))
+        return false;
+    struct cluster_watch *w, *next;
+    HASH_ITER(hh, s->watches, w, next)
+    {
+        if (!w->published)
+            ok = merge_set(m, w->id, CLUSTER_UNREAD, false, NULL, 0, "found") && ok;
+        w->published = true;
+    }
+    merge_commit(m);
+    return ok;
+}
+
+static bool take_names(struct source *s, const struct httpc_reply *reply, struct error *reterr)
+{
+    s->generation++;
+    s->out_of_memory = false;
+    s->found = 0;
+    if (!catalog_parse_services(reply, take_name, s, reterr))
+        return false;
+    if (!publish_found(s) || s->out_of_memory)
+        return error_set(reterr, "out of memory");
+    struct cluster_watch *w, *next;
+    HASH_ITER(hh, s->watches, w, next)
+    {
+        if (w->generation == s->generation || (!w->listed && s->named))
+            continue;
+        w->listed = false;
+        cluster_watch_check(w);
+    }
+    return true;
+}
+
+static void names_failed(struct source *s, const struct httpc_reply *reply, const char *error)
+{
+    struct watch_context *x = &s->context;
+    if (reply != NULL && reply->status == 403)
+        watch_context_refused(x);
+    int64_t wait = backoff_next_ms(&s->backoff, &x->jitter);
+    if (!s->failing)
+        LOG_WARN("cannot read the services from Consul, what is served stays",
+                 F_STR("consul", x->config->consul.address), F_STR("error", error),
+                 F_INT("next_try_ms", wait));
+    s->failing = true;
+    s->index = 0;
+    httpc_timer_set(x->httpc, &s->timer, httpc_now(x->httpc) + wait);
+    if (!s->reached_or_failed) {
+        s->reached_or_failed = true;
+        merge_first_read(x->merge, false);
+    }
+}
+
+static void names_answered(struct source *s)
+{
+    s->reached_or_failed = true;
+    backoff_reset(&s->backoff);
+    if (s->failing || !s->named)
+        LOG_INFO("reading from Consul", F_STR("consul", s->context.config->consul.address),
+                 F_INT("clusters", s->context.clusters));
+    s->failing = false;
+    s->named = true;
+    check_complete(s);
+}
+
+static void on_names(void *arg, const struct httpc_reply *reply)
+{
+    struct source *s = arg;
+    struct error error;
+    int64_t now = httpc_now(s->context.httpc);
+    s->call = NULL;
+    if (!catalog_reply_ok(reply, &error)) {
+        names_failed(s, reply, error.text);
+        return;
+    }
+    if (reply->index < s->index) {
+        /* Restored snapshot or another server: what a blocking query says now proves nothing. */
+        s->index = 0;
+    } else {
+        if (!take_names(s, reply, &error)) {
+            names_failed(s, reply, error.text);
+            return;
+        }
+        s->index = reply->index;
+        names_answered(s);
+    }
+    int64_t wait = bucket_take(&s->wakes, now);
+    if (wait > 0)
+        httpc_timer_set(s->context.httpc, &s->timer, now + wait);
+    else
+        send_names(s);
+}
+
+static void send_names(void *arg)
+{
+    struct source *s = arg;
+    struct watch_context *x = &s->context;
+    struct catalog_read read = {
+        .index = s->index,
+        .wait_ms = jitter_spread(&x->jitter, x->config->consul.wait_ms, WAIT_SPREAD_PERCENT)};
+    struct buf path;
+    buf_init(&path, 4096);
+    if (catalog_services_path(&path, x->config, &read)) {
+        struct httpc_request request = {.method = "GET",
+                                        .path = buf_text(&path),
+                                        .timeout_ms = catalog_timeout_ms(&read),
+                                        .max_body = NAMES_BODY_MAX};
+        s->call = httpc_send(x->httpc, &request, on_names, s);
+    }
+    if (s->call == NULL)
+        names_failed(s, NULL, "out of memory");
+    buf_clear(&path);
+}
+
+/* -- life ------------------------------------------------------------------------------------ */
+
+/* The list in a body of our own making. */
+static size_t parse_body(const struct cluster *c, struct endpoint *list)
+{
+    size_t count = 0;
+    for (const char *at = c->body; *at != '\0' && count < c->count;) {
+        size_t len = strcspn(at, ";");
+        if (endpoint_parse(&list[count], at, len))
+            count++;
+        at += len + (at[len] == ';');
+    }
+    return count;
+}
+
+static bool adopt(const struct cluster *c, void *arg)
+{
+    struct source *s = arg;
+    if (c->state != CLUSTER_RESTORED)
+        return true;
+    struct endpoint *list = calloc(c->count + 1, sizeof *list);
+    struct cluster_watch *w = list != NULL ? add_watch(s, c->id) : NULL;
+    if (w == NULL || !cluster_watch_restore(w, list, parse_body(c, list)))
+        s->out_of_memory = true;
+    else
+        w->published = true;
+    free(list);
+    return !s->out_of_memory;
+}
+
+/* Lists of an earlier run that this config no longer serves are not served on. */
+static bool drop_excluded(struct source *s)
+{
+    const struct config *c = s->context.config;
+    if (!merge_begin(s->context.merge, 0))
+        return false;
+    for (size_t i = 0; i < c->consul.exclude.count; i++)
+        merge_remove(s->context.merge, c->consul.exclude.items[i], "consul.exclude");
+    merge_commit(s->context.merge);
+    return true;
+}
+
+static bool is_enabled(const struct config *config)
+{
+    return config->consul.enabled;
+}
+
+static void stop(struct source *s);
+
+static struct source *start(const struct config *config, struct httpc *httpc, struct merge *merge,
+                            struct error *reterr)
+{
+    struct source *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        goto fail;
+    watch_context_init(&s->context, config, httpc, merge);
+    s->context.first_answer = on_first_answer;
+    s->context.gone = on_gone;
+    s->context.arg = s;
+    s->timer = TIMER(send_names, s);
+    backoff_init(&s->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
+    bucket_init(&s->wakes, WAKE_BURST, WAKE_REFILL_MS);
+    if (!drop_excluded(s))
+        goto fail;
+    const struct table *restored = merge_table(merge);
+    table_each(restored, adopt, s);
+    table_unref(restored);
+    if (s->out_of_memory)
+        goto fail;
+    httpc_timer_set(httpc, &s->timer, httpc_now(httpc));
+    return s;
+fail:
+    stop(s);
+    error_set(reterr, "out of memory");
+    return NULL;
+}
+
+static void stop(struct source *s)
+{
+    if (s == NULL)
+        return;
+    httpc_cancel(s->context.httpc, s->call);
+    httpc_timer_cancel(s->context.httpc, &s->timer);
+    struct cluster_watch *w, *next;
+    HASH_ITER(hh, s->watches, w, next)
+    {
+        HASH_DEL(s->watches, w);
+        cluster_watch_free(w);
+    }
+    free(s);
+}
+
+const struct source_kind source_consul = {
+    .name = "consul", .enabled = is_enabled, .start = start, .stop = stop};
