@@ -72,7 +72,8 @@ static void on_change(void *arg)
 /* Waits until a signal (its number), the event (0), or the time is up (-1). */
 static int wait_for_event(const struct daemon *d, int64_t timeout_ms)
 {
-    struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN}, {.fd = d->event, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN},
+                           {.fd = d->event, .events = POLLIN}};
     int64_t end = timeout_ms == CLOCK_NEVER ? CLOCK_NEVER : clock_mono_ms() + timeout_ms;
     for (;;) {
         int64_t left = end == CLOCK_NEVER ? -1 : end - clock_mono_ms();
@@ -172,8 +173,7 @@ static void start_drain(void *arg)
 static void drain(struct daemon *d)
 {
     registry_set_draining(d->registry);
-    LOG_INFO("stopping: a second signal stops at once",
-             F_INT("drain_ms", d->config->reg.drain_ms));
+    LOG_INFO("stopping: a second signal stops at once", F_INT("drain_ms", d->config->reg.drain_ms));
     if (d->announce == NULL)
         return;
     /* The event also tells of changes of the table, which end neither wait. */

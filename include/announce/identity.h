@@ -13,7 +13,7 @@ struct buf;
 struct config;
 
 struct identity {
-    char address[256];  /* that fabio uses; "": the address of the agent's node */
+    char address[256]; /* that fabio uses; "": the address of the agent's node */
     uint16_t port;
     char check_url[512]; /* that the agent uses */
     char suffix[300];    /* "-<host>-<port>": tells replicas apart */
@@ -28,8 +28,8 @@ void identity_make(const struct config *config, const char *local_ip, struct ide
 
 /* "<register.name>[-<cluster-id>]<suffix>" and "<register.name>[-<cluster-id>]"; `cluster` NULL for
  * the parent. */
-bool identity_service_id(const struct config *config, const struct identity *i,
-                         const char *cluster, struct buf *out);
+bool identity_service_id(const struct config *config, const struct identity *i, const char *cluster,
+                         struct buf *out);
 bool identity_service_name(const struct config *config, const char *cluster, struct buf *out);
 
 /* register.tag for one cluster, or, with NULL, cut before "<cluster-id>". */

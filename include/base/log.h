@@ -36,8 +36,8 @@ void log_configure(enum log_level level, enum log_format format);
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
                size_t count);
 
-#define LOG_AT(level, message, ...)                                                               \
-    log_write((level), "" message, (const struct log_field[]){__VA_ARGS__},                       \
+#define LOG_AT(level, message, ...)                                                                \
+    log_write((level), "" message, (const struct log_field[]){__VA_ARGS__},                        \
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 #define LOG_DEBUG(message, ...) LOG_AT(LOG_LEVEL_DEBUG, message, __VA_ARGS__)
 #define LOG_INFO(message, ...) LOG_AT(LOG_LEVEL_INFO, message, __VA_ARGS__)

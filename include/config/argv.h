@@ -14,12 +14,18 @@
 
 struct error;
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT_CONFIG, ACTION_ONCE, ACTION_VERSION,
-              ACTION_HELP };
+enum action {
+    ACTION_RUN,
+    ACTION_CHECK,
+    ACTION_PRINT_CONFIG,
+    ACTION_ONCE,
+    ACTION_VERSION,
+    ACTION_HELP
+};
 
 struct arguments {
     enum action action;
-    const char *config_path; /* NULL: not given */
+    const char *config_path;           /* NULL: not given */
     struct config_overrides overrides; /* points into argv; the array is owned here */
 };
 

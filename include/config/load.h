@@ -30,8 +30,8 @@ bool loading_note(struct loading *l, const struct option *o, enum rank rank, con
                   struct error *reterr) MUST_CHECK;
 
 /* Sets from text and notes; an error gets `where: key: ` in front. */
-bool loading_set_text(struct loading *l, const struct option *o, enum rank rank,
-                      const char *where, const char *text, struct error *reterr) MUST_CHECK;
+bool loading_set_text(struct loading *l, const struct option *o, enum rank rank, const char *where,
+                      const char *text, struct error *reterr) MUST_CHECK;
 
 bool load_file(struct loading *l, const char *path, struct error *reterr) MUST_CHECK;
 bool load_consul_environment(struct loading *l, char **environment,

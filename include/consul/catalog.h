@@ -48,7 +48,7 @@ bool catalog_parse_services(const struct httpc_reply *reply,
 struct catalog_health {
     struct instance *instances; /* with an address that can be served */
     size_t count;
-    size_t unusable;     /* registered under exactly this name, but not servable */
+    size_t unusable;   /* registered under exactly this name, but not servable */
     char example[256]; /* of those: which, and why */
 };
 

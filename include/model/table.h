@@ -44,7 +44,7 @@ struct cluster {
     const char *id;        /* NUL-terminated */
     const char *body;      /* "a:p;b:p", NUL-terminated; "" only when UNREAD or EMPTY */
     size_t body_len;
-    size_t count; /* addresses in the body */
+    size_t count;         /* addresses in the body */
     char etag[ETAG_SIZE]; /* quoted; of the body alone, so equal on every replica */
 };
 

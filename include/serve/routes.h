@@ -26,9 +26,9 @@ struct request {
 
 struct reply {
     unsigned status;
-    const struct cluster *cluster; /* 200, 304: its list; borrowed from the table */
-    const char *text;              /* 200 without a cluster: the body */
-    const char *reason;            /* errors: X-Nsaddr-Reason; their bodies are empty */
+    const struct cluster *cluster;  /* 200, 304: its list; borrowed from the table */
+    const char *text;               /* 200 without a cluster: the body */
+    const char *reason;             /* errors: X-Nsaddr-Reason; their bodies are empty */
     char asked_id[CLUSTER_ID_SIZE]; /* 404 for an unknown cluster: which; else "" */
 };
 

@@ -22,7 +22,10 @@ struct unknown_ids {
     uint64_t hashes[UNKNOWN_IDS_MAX];
 };
 
-#define UNKNOWN_IDS_INIT {.lock = PTHREAD_MUTEX_INITIALIZER}
+#define UNKNOWN_IDS_INIT                                                                           \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
+    }
 
 /* True the first time this id is asked for, while there is room. *last: no more room after it. */
 bool unknown_ids_note(struct unknown_ids *u, const char *id, bool *last);

@@ -74,15 +74,15 @@ void watch_context_refused(struct watch_context *x);
 
 struct cluster_watch {
     char id[CLUSTER_ID_SIZE];
-    UT_hash_handle hh;      /* the owner's table */
-    uint64_t generation;    /* the owner's: of the last names reply that listed it */
-    bool listed;            /* in the names of the last reply */
-    bool published;         /* the table knows it, if only by name */
+    UT_hash_handle hh;   /* the owner's table */
+    uint64_t generation; /* the owner's: of the last names reply that listed it */
+    bool listed;         /* in the names of the last reply */
+    bool published;      /* the table knows it, if only by name */
 
     struct watch_context *context;
     char *service;
     struct admission admission;
-    bool answered;    /* read once, or failed once */
+    bool answered; /* read once, or failed once */
     bool failing;
     bool unpublished; /* the merge could not take the last change */
     bool ask_consistent;

@@ -37,8 +37,8 @@ extern const struct source_kind source_consul;
 /* All enabled sources, the strongest first. */
 struct sources;
 
-struct sources *sources_start(const struct config *config, struct httpc *httpc,
-                              struct merge *merge, struct error *reterr) MUST_CHECK;
+struct sources *sources_start(const struct config *config, struct httpc *httpc, struct merge *merge,
+                              struct error *reterr) MUST_CHECK;
 void sources_stop(struct sources *s);
 
 #endif

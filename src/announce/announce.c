@@ -55,10 +55,10 @@ struct announce {
     struct agent_view *view;
     struct write *first_write; /* the one under way, and those to come */
     struct write *last_write;
-    bool woken;     /* while a round was under way */
+    bool woken;      /* while a round was under way */
     bool registered; /* something was, in this run */
     bool failing;
-    bool unlisted; /* the catalog does not have us, and that was logged */
+    bool unlisted;    /* the catalog does not have us, and that was logged */
     int64_t round_ms; /* start of the last round */
     int64_t verify_at_ms;
     size_t registered_now; /* in this round */
@@ -360,8 +360,7 @@ static void finish_writes(struct announce *a)
         LOG_INFO("registrations in Consul brought up to date", F_STR("service", a->parent_id),
                  F_INT("registered", a->registered_now), F_INT("removed", a->removed_now));
     else if (a->failing)
-        LOG_INFO("registrations in Consul are as they should be",
-                 F_STR("service", a->parent_id));
+        LOG_INFO("registrations in Consul are as they should be", F_STR("service", a->parent_id));
     a->registered = true;
     a->failing = false;
     /* What was written now reaches the catalog a little later: the next round verifies. */

@@ -75,8 +75,8 @@ bool identity_service_name(const struct config *config, const char *cluster, str
     return !out->failed;
 }
 
-bool identity_service_id(const struct config *config, const struct identity *i,
-                         const char *cluster, struct buf *out)
+bool identity_service_id(const struct config *config, const struct identity *i, const char *cluster,
+                         struct buf *out)
 {
     return identity_service_name(config, cluster, out) && buf_append_str(out, i->suffix);
 }

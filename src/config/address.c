@@ -61,8 +61,7 @@ bool listen_address_parse(const char *text, struct listen_address *out, struct e
     if (!split(text, a.host, sizeof a.host, &port) || port == NULL || !parse_port(port, &a.port))
         goto bad;
     if (text[0] != '[' && inet_pton(AF_INET, a.host, &v4) == 1) {
-        struct sockaddr_in sin = {
-            .sin_family = AF_INET, .sin_port = htons(a.port), .sin_addr = v4};
+        struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(a.port), .sin_addr = v4};
         memcpy(&a.sockaddr, &sin, sizeof sin);
         a.len = sizeof sin;
         a.wildcard = v4.s_addr == htonl(INADDR_ANY);
@@ -142,9 +141,8 @@ bool consul_address_parse(const char *text, bool force_tls, struct consul_addres
     while (prefix_len > 0 && prefix[prefix_len - 1] == '/')
         prefix_len--;
     bool v6 = strchr(a.host, ':') != NULL;
-    int n = snprintf(a.base_url, sizeof a.base_url, "%s://%s%s%s:%u%.*s",
-                     a.tls ? "https" : "http", v6 ? "[" : "", a.host, v6 ? "]" : "",
-                     (unsigned)port, (int)prefix_len, prefix);
+    int n = snprintf(a.base_url, sizeof a.base_url, "%s://%s%s%s:%u%.*s", a.tls ? "https" : "http",
+                     v6 ? "[" : "", a.host, v6 ? "]" : "", (unsigned)port, (int)prefix_len, prefix);
     if (n < 0 || (size_t)n >= sizeof a.base_url)
         goto bad;
     *out = a;
@@ -156,8 +154,7 @@ bad:
                      text);
 }
 
-bool advertise_address_parse(const char *text, struct advertise_address *out,
-                             struct error *reterr)
+bool advertise_address_parse(const char *text, struct advertise_address *out, struct error *reterr)
 {
     struct advertise_address a = {.port = 0};
     const char *port = NULL;
@@ -171,9 +168,9 @@ bool advertise_address_parse(const char *text, struct advertise_address *out,
     else if (!split(text, a.host, sizeof a.host, &port) || !host_name_ok(a.host) ||
              (port != NULL && !parse_port(port, &a.port)))
         goto bad;
-    if (inet_pton(AF_INET, a.host, &v4) == 1 ? v4.s_addr == htonl(INADDR_ANY)
-                                             : inet_pton(AF_INET6, a.host, &v6) == 1 &&
-                                                   IN6_IS_ADDR_UNSPECIFIED(&v6))
+    if (inet_pton(AF_INET, a.host, &v4) == 1
+            ? v4.s_addr == htonl(INADDR_ANY)
+            : inet_pton(AF_INET6, a.host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6))
         goto bad;
     *out = a;
     return true;

@@ -25,8 +25,8 @@ bool loading_note(struct loading *l, const struct option *o, enum rank rank, con
     return true;
 }
 
-bool loading_set_text(struct loading *l, const struct option *o, enum rank rank,
-                      const char *where, const char *text, struct error *reterr)
+bool loading_set_text(struct loading *l, const struct option *o, enum rank rank, const char *where,
+                      const char *text, struct error *reterr)
 {
     struct error cause;
     if (!option_set_text(l->config, o, text, &cause))

@@ -116,8 +116,9 @@ static bool add_cluster(struct walk *w, const struct option *o, config_setting_t
         const config_setting_t *item = config_setting_get_elem(list, (unsigned)i);
         addresses[i] = config_setting_get_string(item);
         if (addresses[i] == NULL)
-            ok = error_set(reterr, "address %zu of \"%s\" is %s; right is a string such as "
-                                   "\"10.0.0.1:9876\"",
+            ok = error_set(reterr,
+                           "address %zu of \"%s\" is %s; right is a string such as "
+                           "\"10.0.0.1:9876\"",
                            i + 1, id, type_word(item));
     }
     ok = ok && option_add_cluster(w->loading->config, o, id, addresses, count, reterr);

@@ -24,15 +24,31 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 static const char *const format_words[] = {"logfmt", "json", NULL};
 
 #define AT(field) .offset = offsetof(struct config, field)
-#define STRING(n, f, d, h) {.name = (n), .type = OPTION_STRING, AT(f), .def = (d), .help = (h)}
-#define STRINGS(n, f, d, h) {.name = (n), .type = OPTION_STRINGS, AT(f), .def = (d), .help = (h)}
-#define BOOL(n, f, d, h) {.name = (n), .type = OPTION_BOOL, AT(f), .def = (d), .help = (h)}
-#define INT(n, f, d, lo, hi, h)                                                                   \
-    {.name = (n), .type = OPTION_INT, AT(f), .def = (d), .min = (lo), .max = (hi), .help = (h)}
-#define DURATION(n, f, d, lo, hi, h)                                                              \
-    {.name = (n), .type = OPTION_DURATION, AT(f), .def = (d), .min = (lo), .max = (hi), .help = (h)}
-#define ENUM(n, f, d, w, h)                                                                       \
-    {.name = (n), .type = OPTION_ENUM, AT(f), .def = (d), .words = (w), .help = (h)}
+#define STRING(n, f, d, h)                                                                         \
+    {                                                                                              \
+        .name = (n), .type = OPTION_STRING, AT(f), .def = (d), .help = (h)                         \
+    }
+#define STRINGS(n, f, d, h)                                                                        \
+    {                                                                                              \
+        .name = (n), .type = OPTION_STRINGS, AT(f), .def = (d), .help = (h)                        \
+    }
+#define BOOL(n, f, d, h)                                                                           \
+    {                                                                                              \
+        .name = (n), .type = OPTION_BOOL, AT(f), .def = (d), .help = (h)                           \
+    }
+#define INT(n, f, d, lo, hi, h)                                                                    \
+    {                                                                                              \
+        .name = (n), .type = OPTION_INT, AT(f), .def = (d), .min = (lo), .max = (hi), .help = (h)  \
+    }
+#define DURATION(n, f, d, lo, hi, h)                                                               \
+    {                                                                                              \
+        .name = (n), .type = OPTION_DURATION, AT(f), .def = (d), .min = (lo), .max = (hi),         \
+        .help = (h)                                                                                \
+    }
+#define ENUM(n, f, d, w, h)                                                                        \
+    {                                                                                              \
+        .name = (n), .type = OPTION_ENUM, AT(f), .def = (d), .words = (w), .help = (h)             \
+    }
 
 /* Rows of one group stand together: config_print() writes them in this order. */
 const struct option option_table[] = {
@@ -55,7 +71,8 @@ const struct option option_table[] = {
      .help = "ACL token"},
     STRING("consul.token_file", consul.token_file, "",
            "file with the ACL token; read again after a 403 and on SIGHUP"),
-    STRING("consul.datacenter", consul.datacenter, "", "watch this datacenter; \"\" is the agent's"),
+    STRING("consul.datacenter", consul.datacenter, "",
+           "watch this datacenter; \"\" is the agent's"),
     STRING("consul.namespace", consul.namespace, "", "Consul Enterprise namespace"),
     STRING("consul.partition", consul.partition, "", "Consul Enterprise partition"),
     STRING("consul.service_prefix", consul.service_prefix, "nameServer",
@@ -287,7 +304,10 @@ static bool set_enum(struct config *c, const struct option *o, const char *text,
             buf_clear(&all);
             return true;
         }
-        (void)buf_printf(&all, "%s\"%s\"", i == 0 ? "" : o->words[i + 1] == NULL ? " or " : ", ",
+        (void)buf_printf(&all, "%s\"%s\"",
+                         i == 0                    ? ""
+                         : o->words[i + 1] == NULL ? " or "
+                                                   : ", ",
                          o->words[i]);
     }
     error_set(reterr, "\"%s\" is not known; right is %s", text, buf_text(&all));
@@ -307,9 +327,8 @@ bool option_set_number(struct config *c, const struct option *o, int64_t number,
         return error_set(reterr, "%" PRId64 " is a number; right is a %s", number,
                          option_type_name(o));
     if (number < o->min || number > o->max)
-        return error_set(reterr,
-                         "%" PRId64 " is out of range; right is %" PRId64 " to %" PRId64, number,
-                         o->min, o->max);
+        return error_set(reterr, "%" PRId64 " is out of range; right is %" PRId64 " to %" PRId64,
+                         number, o->min, o->max);
     *(int64_t *)value(c, o) = number;
     return true;
 }
@@ -356,11 +375,15 @@ bool option_add_cluster(struct config *c, const struct option *o, const char *id
                          CLUSTER_ID_MAX);
     for (size_t i = 0; i < all->count; i++)
         if (strcmp(all->items[i].id, id) == 0)
-            return error_set(reterr, "cluster \"%s\" is there twice; right is one entry with all "
-                                     "its addresses", id);
+            return error_set(reterr,
+                             "cluster \"%s\" is there twice; right is one entry with all "
+                             "its addresses",
+                             id);
     if (count == 0)
-        return error_set(reterr, "cluster \"%s\" has no addresses; right is at least one, such as "
-                                 "\"10.0.0.1:9876\"", id);
+        return error_set(reterr,
+                         "cluster \"%s\" has no addresses; right is at least one, such as "
+                         "\"10.0.0.1:9876\"",
+                         id);
 
     struct static_cluster *items = realloc(all->items, (all->count + 1) * sizeof *items);
     if (items == NULL)
@@ -455,9 +478,8 @@ static bool set_int_text(struct config *c, const struct option *o, const char *t
     errno = 0;
     long long number = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || errno != 0)
-        return error_set(reterr,
-                         "\"%s\" is not a number; right is %" PRId64 " to %" PRId64, text, o->min,
-                         o->max);
+        return error_set(reterr, "\"%s\" is not a number; right is %" PRId64 " to %" PRId64, text,
+                         o->min, o->max);
     return option_set_number(c, o, number, reterr);
 }
 

@@ -274,8 +274,8 @@ bool agent_view_has(const struct agent_view *v, const struct agent_service *s)
         !has_check(v, s->id))
         return false;
     cJSON *wanted = definition(s);
-    bool same = wanted != NULL && definition_hash(wanted, hash) &&
-                same_text(meta, "definition", hash);
+    bool same =
+        wanted != NULL && definition_hash(wanted, hash) && same_text(meta, "definition", hash);
     cJSON_Delete(wanted);
     return same;
 }

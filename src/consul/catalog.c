@@ -209,8 +209,9 @@ bool catalog_parse_health(const struct httpc_reply *reply, const struct config *
         goto out;
     }
     if (reply->filtered || (reply->default_deny && !has_token && root->child == NULL)) {
-        error_set(reterr, "the ACL token may not read all of it; it needs service_prefix \"%s\" "
-                          "read and node_prefix \"\" read",
+        error_set(reterr,
+                  "the ACL token may not read all of it; it needs service_prefix \"%s\" "
+                  "read and node_prefix \"\" read",
                   c->consul.service_prefix);
         goto out;
     }

@@ -15,7 +15,8 @@ cJSON *json_parse(const char *body, size_t len, struct error *reterr)
     const char *end = NULL;
     cJSON *root = cJSON_ParseWithLengthOpts(body, len + 1, &end, 1);
     if (root == NULL)
-        error_set(reterr, "the reply is not complete JSON: unexpected end or text at byte %zu of %zu",
+        error_set(reterr,
+                  "the reply is not complete JSON: unexpected end or text at byte %zu of %zu",
                   end != NULL ? (size_t)(end - body) : 0, len);
     return root;
 }

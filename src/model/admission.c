@@ -97,6 +97,86 @@ static void judge_member(struct member *m, const struct instance *seen,
     }
 }
 
+/* One observation being judged: the members as they will be, and what came of it. */
+struct judging {
+    const struct observation *observation;
+    const struct admission_options *options;
+    int64_t now_ms;
+    struct instance *seen; /* sorted, one per endpoint */
+    size_t seen_count;
+    struct member *members;
+    size_t count;
+    bool any_good;
+    bool any_registered; /* of the members */
+    bool joined;
+    bool left;
+    bool losing;
+    int64_t next_leave_ms;
+};
+
+/* Copies what is to be worked on; the owner's state stays as it is until all is decided. */
+static bool judging_init(struct judging *j, const struct admission *a)
+{
+    const struct observation *o = j->observation;
+    j->next_leave_ms = CLOCK_NEVER;
+    j->members = calloc(a->count + o->count + 1, sizeof *j->members);
+    j->seen = calloc(o->count + 1, sizeof *j->seen);
+    if (j->members == NULL || j->seen == NULL)
+        return false;
+    if (a->count > 0)
+        memcpy(j->members, a->members, a->count * sizeof *j->members);
+    j->count = a->count;
+    if (o->count > 0)
+        memcpy(j->seen, o->instances, o->count * sizeof *j->seen);
+    qsort(j->seen, o->count, sizeof *j->seen, compare_instances);
+    j->seen_count = drop_duplicates(j->seen, o->count);
+    return true;
+}
+
+static void judge_members(struct judging *j)
+{
+    for (size_t i = 0; i < j->count; i++) {
+        struct member *m = &j->members[i];
+        bool was_leaving = m->leaving;
+        judge_member(
+            m, bsearch(&m->endpoint, j->seen, j->seen_count, sizeof *j->seen, compare_to_instance),
+            j->options, j->now_ms);
+        j->any_registered |= m->registered;
+        j->losing |= m->leaving && !was_leaving;
+    }
+}
+
+/* Rule J. */
+static void join(struct judging *j)
+{
+    size_t old_count = j->count;
+    for (size_t i = 0; i < j->seen_count; i++) {
+        if (j->seen[i].health != HEALTH_GOOD)
+            continue;
+        j->any_good = true;
+        if (bsearch(&j->seen[i].endpoint, j->members, old_count, sizeof *j->members,
+                    compare_to_member) != NULL)
+            continue;
+        j->members[j->count++] =
+            (struct member){.endpoint = j->seen[i].endpoint, .registered = true};
+        j->joined = true;
+    }
+}
+
+/* Rule H, its end: what was held up starts its delay anew. Checks recover one by one, and the
+ * first of them must not send the others away. */
+static void end_hold(struct judging *j)
+{
+    for (size_t i = 0; i < j->count; i++) {
+        struct member *m = &j->members[i];
+        if (!m->leaving)
+            continue;
+        m->since_ms = j->now_ms;
+        m->leave_at_ms =
+            later(j->now_ms, m->maintenance ? j->options->settle_ms : j->options->leave_delay_ms);
+    }
+}
+
 static int64_t due_at(const struct member *m, int64_t floor_ms)
 {
     int64_t floor = later(m->since_ms, floor_ms);
@@ -104,19 +184,29 @@ static int64_t due_at(const struct member *m, int64_t floor_ms)
 }
 
 /* Rules L and H: may this member leave at all, as things stand? */
-static bool may_leave(const struct member *m, bool any_good, bool any_registered)
+static bool may_leave(const struct judging *j, const struct member *m)
 {
-    if (!m->leaving)
-        return false;
-    return any_good || (any_registered && !m->registered);
+    return m->leaving && (j->any_good || (j->any_registered && !m->registered));
 }
 
-struct outcome {
-    bool joined;
-    bool left;
-    bool losing;
-    int64_t next_leave_ms;
-};
+/* Rule L, the end of leaving. */
+static void let_go(struct judging *j)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        const struct member *m = &j->members[i];
+        int64_t due = may_leave(j, m) ? due_at(m, j->observation->leave_floor_ms) : CLOCK_NEVER;
+        if (j->observation->authoritative && due <= j->now_ms) {
+            j->left = true;
+            continue;
+        }
+        if (due < j->next_leave_ms)
+            j->next_leave_ms = due;
+        j->members[kept++] = *m;
+    }
+    j->count = kept;
+    qsort(j->members, kept, sizeof *j->members, compare_members);
+}
 
 /* Rules C and G. Returns when to read again. */
 static int64_t judge_emptiness(struct admission *a, bool authoritative,
@@ -140,100 +230,63 @@ static int64_t judge_emptiness(struct admission *a, bool authoritative,
     return a->gone_at_ms;
 }
 
-static const char *explain(const struct admission *a, const struct outcome *out, bool registered)
+static const char *explain(const struct judging *j, enum cluster_state state, bool registered)
 {
-    if (a->state == CLUSTER_GONE)
+    switch (state) {
+    case CLUSTER_GONE:
         return "nothing registered for the whole gone_delay";
-    if (a->state == CLUSTER_HELD)
+    case CLUSTER_HELD:
         return registered ? "no registered instance is healthy" : "nothing registered any more";
-    if (a->state == CLUSTER_EMPTY)
-        return registered ? "no instance has been healthy yet" : "nothing registered";
-    if (out->joined && out->left)
-        return "instances joined and left";
-    if (out->joined)
-        return "instance joined";
-    return out->left ? "instance left" : "confirmed by consul";
+    case CLUSTER_LIVE:
+        if (j->joined && j->left)
+            return "instances joined and left";
+        if (j->joined)
+            return "instance joined";
+        return j->left ? "instance left" : "confirmed by Consul";
+    case CLUSTER_UNREAD:
+    case CLUSTER_EMPTY:
+    case CLUSTER_RESTORED:
+        break;
+    }
+    return registered ? "no instance has been healthy yet" : "nothing registered";
 }
 
 bool admission_observe(struct admission *a, const struct observation *o,
                        const struct admission_options *options, int64_t now_ms,
                        struct decision *decision)
 {
-    bool ok = false;
-    struct outcome out = {.next_leave_ms = CLOCK_NEVER};
+    struct judging j = {.observation = o, .options = options, .now_ms = now_ms};
     enum cluster_state old_state = a->state;
-    struct member *members = calloc(a->count + o->count + 1, sizeof *members);
-    struct instance *seen = calloc(o->count + 1, sizeof *seen);
-    if (members == NULL || seen == NULL)
+    bool registered = o->count + o->unusable > 0;
+    bool ok = judging_init(&j, a);
+    if (!ok)
         goto out;
-    if (o->count > 0)
-        memcpy(seen, o->instances, o->count * sizeof *seen);
-    qsort(seen, o->count, sizeof *seen, compare_instances);
-    size_t seen_count = drop_duplicates(seen, o->count);
-
-    size_t count = a->count;
-    if (count > 0)
-        memcpy(members, a->members, count * sizeof *members);
-    bool any_registered_member = false;
-    for (size_t i = 0; i < count; i++) {
-        const struct instance *found = bsearch(&members[i].endpoint, seen, seen_count,
-                                               sizeof *seen, compare_to_instance);
-        bool was_leaving = members[i].leaving;
-        judge_member(&members[i], found, options, now_ms);
-        out.losing |= members[i].leaving && !was_leaving;
-        any_registered_member |= members[i].registered;
-    }
-
-    bool any_good = false;
-    for (size_t i = 0; i < seen_count; i++) {
-        if (seen[i].health != HEALTH_GOOD)
-            continue;
-        any_good = true;
-        if (a->count > 0 && bsearch(&seen[i].endpoint, a->members, a->count, sizeof *a->members,
-                                    compare_to_member) != NULL)
-            continue;
-        members[count++] = (struct member){.endpoint = seen[i].endpoint, .registered = true};
-        out.joined = true;
-    }
-
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (may_leave(&members[i], any_good, any_registered_member)) {
-            int64_t due = due_at(&members[i], o->leave_floor_ms);
-            if (o->authoritative && due <= now_ms) {
-                out.left = true;
-                continue;
-            }
-            if (due < out.next_leave_ms)
-                out.next_leave_ms = due;
-        }
-        members[kept++] = members[i];
-    }
-    qsort(members, kept, sizeof *members, compare_members);
+    judge_members(&j);
+    join(&j);
+    if (old_state == CLUSTER_HELD && j.any_good)
+        end_hold(&j);
+    let_go(&j);
 
     free(a->members);
-    a->members = members;
-    members = NULL;
-    a->count = kept;
-
-    bool registered = o->count + o->unusable > 0;
-    a->state = any_good ? CLUSTER_LIVE : kept > 0 ? CLUSTER_HELD : CLUSTER_EMPTY;
-    int64_t ask_at = out.next_leave_ms;
+    a->members = j.members;
+    a->count = j.count;
+    j.members = NULL;
+    a->state = j.any_good ? CLUSTER_LIVE : a->count > 0 ? CLUSTER_HELD : CLUSTER_EMPTY;
+    int64_t ask_at = j.next_leave_ms;
     if (registered)
         a->emptied_ms = a->gone_at_ms = CLOCK_NEVER;
     else
         ask_at = judge_emptiness(a, o->authoritative, options, now_ms);
 
     *decision = (struct decision){
-        .changed = out.joined || out.left || a->state != old_state,
-        .losing = out.losing,
-        .why = explain(a, &out, registered),
+        .changed = j.joined || j.left || a->state != old_state,
+        .losing = j.losing,
+        .why = explain(&j, a->state, registered),
         .ask_at_ms = ask_at,
         .ask_consistent = !registered && a->emptied_ms != CLOCK_NEVER,
     };
-    ok = true;
 out:
-    free(members);
-    free(seen);
+    free(j.members);
+    free(j.seen);
     return ok;
 }

@@ -74,7 +74,8 @@ size_t endpoint_format(const struct endpoint *e, char out[static ENDPOINT_TEXT_S
 {
     char address[INET6_ADDRSTRLEN] = "";
     bool v6 = e->family == 6;
-    (void)inet_ntop(v6 ? AF_INET6 : AF_INET, e->addr, address, sizeof address); /* the buffer fits every address */
+    (void)inet_ntop(v6 ? AF_INET6 : AF_INET, e->addr, address,
+                    sizeof address); /* the buffer fits every address */
     int n = snprintf(out, ENDPOINT_TEXT_SIZE, "%s%s%s:%u", v6 ? "[" : "", address, v6 ? "]" : "",
                      (unsigned)e->port);
     return n < 0 ? 0 : (size_t)n;

@@ -218,8 +218,7 @@ size_t table_count(const struct table *t)
     return t->count;
 }
 
-void table_each(const struct table *t, bool (*visit)(const struct cluster *c, void *arg),
-                void *arg)
+void table_each(const struct table *t, bool (*visit)(const struct cluster *c, void *arg), void *arg)
 {
     for (size_t i = 0; i < t->slots; i++)
         if (t->slot[i] != NULL && !visit(&t->slot[i]->pub, arg))

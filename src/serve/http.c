@@ -66,8 +66,8 @@ static bool add(struct MHD_Response *r, const char *name, const char *value)
 
 static struct MHD_Response *text_response(const char *text)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), unconst(text),
-                                                             MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(strlen(text), unconst(text), MHD_RESPMEM_PERSISTENT);
     if (r == NULL || add(r, "Content-Type", "text/plain; charset=utf-8"))
         return r;
     MHD_destroy_response(r);
@@ -243,8 +243,8 @@ static enum MHD_Result answer(struct listener *l, struct MHD_Connection *connect
     struct request request = {
         .method = method,
         .path = path,
-        .if_none_match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                     MHD_HTTP_HEADER_IF_NONE_MATCH),
+        .if_none_match =
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH),
     };
     const struct table *table = registry_acquire(h->registry, &status);
     if (l->admin)
@@ -373,8 +373,9 @@ static bool listen_on(struct http *h, struct listener *l, const char *text, stru
                                  MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (l->daemon == NULL) {
         (void)close(fd);
-        return error_set(reterr, "cannot start answering on %s: libmicrohttpd refuses, with %u "
-                                 "threads and %u connections",
+        return error_set(reterr,
+                         "cannot start answering on %s: libmicrohttpd refuses, with %u "
+                         "threads and %u connections",
                          text, threads, limit);
     }
     LOG_INFO("listening", F_STR("address", text), F_STR("for", l->admin ? "admin" : "clients"),
@@ -386,8 +387,8 @@ static bool listen_on(struct http *h, struct listener *l, const char *text, stru
 static void raise_file_limit(const struct config *c)
 {
     struct rlimit limit;
-    rlim_t need =
-        (rlim_t)c->http.max_connections * c->listen.count + (rlim_t)c->consul.max_watches + SPARE_FILES;
+    rlim_t need = (rlim_t)c->http.max_connections * c->listen.count +
+                  (rlim_t)c->consul.max_watches + SPARE_FILES;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
         return;
     rlim_t reach = limit.rlim_max < need ? limit.rlim_max : need;
@@ -397,8 +398,7 @@ static void raise_file_limit(const struct config *c)
                  F_INT("need", need), F_INT("limit", limit.rlim_cur));
 }
 
-static bool listen_all(struct http *h, const struct strings *list, bool admin,
-                       struct error *reterr)
+static bool listen_all(struct http *h, const struct strings *list, bool admin, struct error *reterr)
 {
     for (size_t i = 0; i < list->count; i++) {
         struct listener *l = &h->listeners[h->count++];

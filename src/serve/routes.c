@@ -122,8 +122,7 @@ static struct reply find_cluster(const struct request *request, const char *segm
 }
 
 /* The two paths that both listeners have; false for any other. */
-static bool answer_health(const char *path, const struct registry_status *status,
-                          struct reply *out)
+static bool answer_health(const char *path, const struct registry_status *status, struct reply *out)
 {
     if (strcmp(path, "/healthz") == 0)
         *out = (struct reply){.status = 200, .text = "ok\n"};

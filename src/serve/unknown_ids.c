@@ -14,7 +14,7 @@ bool unknown_ids_note(struct unknown_ids *u, const char *id, bool *last)
     uint64_t h = hash(id);
     bool new = true;
     pthread_mutex_lock(&u->lock);
-    for (size_t i = 0; new && i < u->count; i++)
+    for (size_t i = 0; new &&i < u->count; i++)
         new = u->hashes[i] != h;
     if (u->count == UNKNOWN_IDS_MAX)
         new = false;

@@ -15,7 +15,7 @@
 #define READS_AT_ONCE 8
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100
-#define SWEEP_MS (5 * 60 * 1000)   /* what a watch might have missed */
+#define SWEEP_MS (5 * 60 * 1000)       /* what a watch might have missed */
 #define UNWATCHED_SWEEP_MS (10 * 1000) /* clusters beyond consul.max_watches */
 #define SPREAD_PERCENT 20
 #define BACKOFF_FIRST_MS 500
@@ -38,8 +38,11 @@ static void start_watch(struct cluster_watch *w);
 void watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
                         struct merge *merge)
 {
-    *x = (struct watch_context){.config = config, .httpc = httpc, .merge = merge,
-                                .window_ms = INT64_MIN / 2, .guarded_until_ms = INT64_MIN};
+    *x = (struct watch_context){.config = config,
+                                .httpc = httpc,
+                                .merge = merge,
+                                .window_ms = INT64_MIN / 2,
+                                .guarded_until_ms = INT64_MIN};
     jitter_seed(&x->jitter, jitter_system_seed());
     bucket_init(&x->wakes, ALL_WAKES_BURST, ALL_WAKES_REFILL_MS);
 }
@@ -189,8 +192,8 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     w->ask_consistent = d.ask_consistent;
     if (authoritative)
         w->sweep_at_ms =
-            now + jitter_spread(&x->jitter, w->has_watch ? SWEEP_MS : UNWATCHED_SWEEP_MS,
-                                SPREAD_PERCENT);
+            now +
+            jitter_spread(&x->jitter, w->has_watch ? SWEEP_MS : UNWATCHED_SWEEP_MS, SPREAD_PERCENT);
     plan_read(w, w->unpublished ? now + 1000 : d.ask_at_ms);
     return true;
 }

@@ -85,8 +85,7 @@ bool merge_begin(struct merge *m, size_t count)
     m->next_differs = false;
     table_unref(now);
     if (m->next == NULL)
-        LOG_ERROR("out of memory: a change waits, what is served stays",
-                  F_INT("clusters", count));
+        LOG_ERROR("out of memory: a change waits, what is served stays", F_INT("clusters", count));
     return m->next != NULL;
 }
 

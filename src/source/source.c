@@ -14,8 +14,8 @@ struct sources {
     struct source *running[KINDS];
 };
 
-struct sources *sources_start(const struct config *config, struct httpc *httpc,
-                              struct merge *merge, struct error *reterr)
+struct sources *sources_start(const struct config *config, struct httpc *httpc, struct merge *merge,
+                              struct error *reterr)
 {
     struct sources *s = calloc(1, sizeof *s);
     if (s == NULL) {

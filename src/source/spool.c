@@ -234,8 +234,8 @@ static bool restore_line(char *line, struct merge *merge)
         return false;
     size_t count;
     struct endpoint *list = parse_list(body, &count);
-    bool ok = list != NULL && merge_set(merge, id, CLUSTER_RESTORED, false, list, count,
-                                        "from the state file");
+    bool ok = list != NULL &&
+              merge_set(merge, id, CLUSTER_RESTORED, false, list, count, "from the state file");
     free(list);
     return ok;
 }
@@ -271,11 +271,10 @@ static const char *check_frame(struct buf *text, size_t *count)
     char *last = data + text->len - 1;
     while (last > data && last[-1] != '\n')
         last--;
-    uint64_t sum;
-    int used = 0;
-    if (sscanf(last, "end %zu %16" SCNx64 "%n", count, &sum, &used) != 2 || used == 0)
+    if (strncmp(last, "end ", 4) != 0)
         return "its last line is missing";
     char expected[64];
+    *count = (size_t)strtoull(last + 4, NULL, 10); /* a wrong one fails the comparison below */
     (void)snprintf(expected, sizeof expected, "end %zu %016" PRIx64 "\n", *count,
                    hash(data, (size_t)(last - data)));
     if (strcmp(expected, last) != 0)
