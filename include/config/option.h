@@ -44,8 +44,10 @@ extern const size_t option_count;
 /* The row of that name (len bytes), or NULL. */
 const struct option *option_find(const char *name, size_t len);
 
-/* The known name nearest to a misspelt one, or NULL when none is near. */
-const char *option_nearest(const char *name);
+#define OPTION_NAME_SIZE 64
+
+/* The known name, of an option or of a group, nearest to a misspelt one; false when none is. */
+bool option_nearest(const char *name, char out[static OPTION_NAME_SIZE]);
 
 const char *option_type_name(const struct option *o);
 

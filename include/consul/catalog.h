@@ -40,6 +40,11 @@ int64_t catalog_timeout_ms(const struct catalog_read *read);
  * (streaming replies never fill that in). */
 bool catalog_reply_ok(const struct httpc_reply *reply, struct error *reterr) MUST_CHECK;
 
+/* May ACLs have cut this reply, so that "nothing there" proves nothing? Consul marks such replies,
+ * but not for the anonymous token (agent/consul/rpc.go maskResultsFilteredByACLs); `has_token`:
+ * whether we sent one of our own. */
+bool catalog_maybe_cut(const struct httpc_reply *reply, bool has_token);
+
 /* Calls `visit` with every service name of a /v1/catalog/services body, NUL-terminated. */
 bool catalog_parse_services(const struct httpc_reply *reply,
                             void (*visit)(const char *name, void *arg), void *arg,
@@ -54,8 +59,7 @@ struct catalog_health {
 
 /* The instances of exactly `service`: Consul finds names without regard to case, so rows of
  * another spelling are dropped. A reply that may have been cut by ACLs is an error, for it looks
- * like "nothing registered"; `has_token`: whether we sent a token of our own, without which Consul
- * does not mark such replies. On success pair with catalog_health_clear(). */
+ * like "nothing registered". On success pair with catalog_health_clear(). */
 bool catalog_parse_health(const struct httpc_reply *reply, const struct config *c,
                           const char *service, bool has_token, struct catalog_health *out,
                           struct error *reterr) MUST_CHECK;

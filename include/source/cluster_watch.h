@@ -101,7 +101,8 @@ struct cluster_watch {
     struct timer watch_timer;
     bool has_watch; /* counted in context->watches */
     uint64_t watch_index;
-    struct bucket wakes;
+    struct bucket idle_wakes;
+    bool news; /* the last reply brought some */
     int64_t loss_window_ms;
 };
 

@@ -54,11 +54,12 @@ static bool load_overrides(struct loading *l, const struct config_overrides *ove
             return error_set(reterr, "-o %s: right is -o key=value", item);
         if (o == NULL) {
             char name[128];
+            char near[OPTION_NAME_SIZE];
             (void)snprintf(name, sizeof name, "%.*s", (int)len, item);
-            const char *near = option_nearest(name);
+            bool found = option_nearest(name, near);
             return error_set(reterr, "-o %s: unknown key; %s%s", name,
-                             near != NULL ? "the nearest known one is " : "",
-                             near != NULL ? near : "nsaddrd --help lists the known ones");
+                             found ? "the nearest known one is " : "",
+                             found ? near : "nsaddrd --help lists the known ones");
         }
         if (!loading_set_text(l, o, RANK_ARGUMENT, "-o", item + len + 1, reterr)) {
             /* "-o: key: ..." reads better as what was typed. */

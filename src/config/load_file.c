@@ -191,8 +191,8 @@ static bool unknown_key(const struct walk *w, const config_setting_t *s, const c
                         struct error *reterr)
 {
     struct error cause;
-    const char *near = option_nearest(name);
-    if (near != NULL)
+    char near[OPTION_NAME_SIZE];
+    if (option_nearest(name, near))
         error_set(&cause, "unknown key; the nearest known one is %s", near);
     else
         error_set(&cause, "unknown key; nsaddrd --help lists the known ones");

@@ -24,31 +24,41 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 static const char *const format_words[] = {"logfmt", "json", NULL};
 
 #define AT(field) .offset = offsetof(struct config, field)
+/* clang-format off: it takes a row for a block */
+#define ROW(n, t, f, d, h) .name = (n), .type = (t), AT(f), .def = (d), .help = (h)
 #define STRING(n, f, d, h)                                                                         \
     {                                                                                              \
-        .name = (n), .type = OPTION_STRING, AT(f), .def = (d), .help = (h)                         \
+        ROW(n, OPTION_STRING, f, d, h)                                                             \
     }
 #define STRINGS(n, f, d, h)                                                                        \
     {                                                                                              \
-        .name = (n), .type = OPTION_STRINGS, AT(f), .def = (d), .help = (h)                        \
+        ROW(n, OPTION_STRINGS, f, d, h)                                                            \
     }
 #define BOOL(n, f, d, h)                                                                           \
     {                                                                                              \
-        .name = (n), .type = OPTION_BOOL, AT(f), .def = (d), .help = (h)                           \
+        ROW(n, OPTION_BOOL, f, d, h)                                                               \
     }
 #define INT(n, f, d, lo, hi, h)                                                                    \
     {                                                                                              \
-        .name = (n), .type = OPTION_INT, AT(f), .def = (d), .min = (lo), .max = (hi), .help = (h)  \
+        ROW(n, OPTION_INT, f, d, h), .min = (lo), .max = (hi)                                      \
     }
 #define DURATION(n, f, d, lo, hi, h)                                                               \
     {                                                                                              \
-        .name = (n), .type = OPTION_DURATION, AT(f), .def = (d), .min = (lo), .max = (hi),         \
-        .help = (h)                                                                                \
+        ROW(n, OPTION_DURATION, f, d, h), .min = (lo), .max = (hi)                                 \
     }
 #define ENUM(n, f, d, w, h)                                                                        \
     {                                                                                              \
-        .name = (n), .type = OPTION_ENUM, AT(f), .def = (d), .words = (w), .help = (h)             \
+        ROW(n, OPTION_ENUM, f, d, h), .words = (w)                                                 \
     }
+#define SECRET(n, f, d, h)                                                                         \
+    {                                                                                              \
+        ROW(n, OPTION_STRING, f, d, h), .secret = true                                             \
+    }
+#define CLUSTERS(n, f, d, h)                                                                       \
+    {                                                                                              \
+        ROW(n, OPTION_CLUSTERS, f, d, h)                                                           \
+    }
+/* clang-format on */
 
 /* Rows of one group stand together: config_print() writes them in this order. */
 const struct option option_table[] = {
@@ -63,12 +73,7 @@ const struct option option_table[] = {
     BOOL("consul.enabled", consul.enabled, "true", "watch Consul; false leaves static_clusters"),
     STRING("consul.address", consul.address, "http://127.0.0.1:8500",
            "Consul's HTTP API: http://, https://, host:port or unix:///path"),
-    {.name = "consul.token",
-     .type = OPTION_STRING,
-     AT(consul.token),
-     .def = "",
-     .secret = true,
-     .help = "ACL token"},
+    SECRET("consul.token", consul.token, "", "ACL token"),
     STRING("consul.token_file", consul.token_file, "",
            "file with the ACL token; read again after a 403 and on SIGHUP"),
     STRING("consul.datacenter", consul.datacenter, "",
@@ -117,11 +122,8 @@ const struct option option_table[] = {
              "Consul forgets us when critical for this long"),
     DURATION("register.drain", reg.drain_ms, "5s", 0, HOUR,
              "how long to answer on after deregistering"),
-    {.name = "static_clusters",
-     .type = OPTION_CLUSTERS,
-     AT(static_clusters),
-     .def = "",
-     .help = "clusters with a fixed list; they win over Consul"},
+    CLUSTERS("static_clusters", static_clusters, "",
+             "clusters with a fixed list; they win over Consul"),
     STRING("default_cluster", default_cluster, "", "the cluster that /rocketmq/nsaddr gives"),
     STRING("state.dir", state.dir, "", "folder that keeps the last good lists; \"\" keeps none"),
     ENUM("log.level", log.level, "info", level_words, "debug, info, warn or error"),
@@ -174,23 +176,36 @@ static size_t distance(const char *a, const char *b)
     return row[lb];
 }
 
-const char *option_nearest(const char *name)
+/* Compares with one name and remembers it when it is the nearest so far. */
+static void consider(const char *name, const char *known, size_t len, size_t *best,
+                     char out[static OPTION_NAME_SIZE])
 {
-    const char *best = NULL;
-    size_t best_distance = strlen(name) / 2 + 1;
+    char candidate[OPTION_NAME_SIZE];
+    (void)snprintf(candidate, sizeof candidate, "%.*s", (int)len, known);
+    size_t d = distance(name, candidate);
+    if (d >= *best)
+        return;
+    *best = d;
+    memcpy(out, candidate, sizeof candidate);
+}
+
+bool option_nearest(const char *name, char out[static OPTION_NAME_SIZE])
+{
+    size_t best = strlen(name) / 2 + 1;
+    out[0] = '\0';
     for (size_t i = 0; i < option_count; i++) {
         const char *known = option_table[i].name;
         const char *last = strrchr(known, '.');
-        size_t d = distance(name, known);
         /* "token" for "consul.token": the right key outside its group. */
-        if (last != NULL && strcmp(last + 1, name) == 0)
-            d = 0;
-        if (d < best_distance) {
-            best_distance = d;
-            best = known;
+        if (last != NULL && strcmp(last + 1, name) == 0) {
+            (void)snprintf(out, OPTION_NAME_SIZE, "%s", known);
+            return true;
         }
+        for (const char *dot = strchr(known, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
+            consider(name, known, (size_t)(dot - known), &best, out);
+        consider(name, known, strlen(known), &best, out);
     }
-    return best;
+    return out[0] != '\0';
 }
 
 const char *option_type_name(const struct option *o)

@@ -81,7 +81,10 @@ static void add_string(cJSON *object, const char *name, const char *value, bool 
 static void add_duration(cJSON *object, const char *name, int64_t ms, bool *ok)
 {
     char text[32];
-    (void)snprintf(text, sizeof text, "%" PRId64 "ms", ms);
+    if (ms % 1000 == 0)
+        (void)snprintf(text, sizeof text, "%" PRId64 "s", ms / 1000);
+    else
+        (void)snprintf(text, sizeof text, "%" PRId64 "ms", ms);
     add_string(object, name, text, ok);
 }
 

@@ -72,6 +72,11 @@ bool catalog_reply_ok(const struct httpc_reply *reply, struct error *reterr)
     return true;
 }
 
+bool catalog_maybe_cut(const struct httpc_reply *reply, bool has_token)
+{
+    return reply->filtered || (reply->default_deny && !has_token);
+}
+
 bool catalog_parse_services(const struct httpc_reply *reply,
                             void (*visit)(const char *name, void *arg), void *arg,
                             struct error *reterr)
@@ -208,7 +213,7 @@ bool catalog_parse_health(const struct httpc_reply *reply, const struct config *
         error_set(reterr, "the reply is JSON, but not the list of instances it should be");
         goto out;
     }
-    if (reply->filtered || (reply->default_deny && !has_token && root->child == NULL)) {
+    if (reply->filtered || (root->child == NULL && catalog_maybe_cut(reply, has_token))) {
         error_set(reterr,
                   "the ACL token may not read all of it; it needs service_prefix \"%s\" "
                   "read and node_prefix \"\" read",

@@ -1,16 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consul/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 
+/* cJSON's strings end at an escaped NUL, so "10.0.0.1\\u0000x" would read as "10.0.0.1". Another
+ * control character in its place stands in no address or name either. */
+static void replace_nul_escapes(char *body)
+{
+    for (char *c = strchr(body, '\\'); c != NULL; c = strchr(c, '\\')) {
+        if (strncmp(c, "\\u0000", 6) == 0)
+            c[5] = '1';
+        c += c[1] != '\0' ? 2 : 1;
+    }
+}
+
 cJSON *json_parse(const char *body, size_t len, struct error *reterr)
 {
+    char *copy = NULL;
     /* cJSON ends at a NUL: what follows one would be ignored, not refused. */
     if (strlen(body) != len) {
         error_set(reterr, "the reply is not JSON: it has a NUL byte");
         return NULL;
+    }
+    if (strstr(body, "\\u0000") != NULL) {
+        copy = strdup(body);
+        if (copy == NULL) {
+            error_set(reterr, "out of memory");
+            return NULL;
+        }
+        replace_nul_escapes(copy);
+        body = copy;
     }
     const char *end = NULL;
     cJSON *root = cJSON_ParseWithLengthOpts(body, len + 1, &end, 1);
@@ -18,6 +40,7 @@ cJSON *json_parse(const char *body, size_t len, struct error *reterr)
         error_set(reterr,
                   "the reply is not complete JSON: unexpected end or text at byte %zu of %zu",
                   end != NULL ? (size_t)(end - body) : 0, len);
+    free(copy);
     return root;
 }
 

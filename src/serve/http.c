@@ -141,6 +141,8 @@ static enum MHD_Result queue(struct MHD_Connection *connection, const struct rep
     if (r == NULL)
         return MHD_NO; /* no memory for an answer: the connection is closed */
     enum MHD_Result queued = MHD_NO;
+    /* Who sends one bad request may mean the next bytes otherwise than we read them. */
+    close = close || reply->status == MHD_HTTP_BAD_REQUEST;
     if (!close || add(r, "Connection", "close"))
         queued = MHD_queue_response(connection, reply->status, r);
     MHD_destroy_response(r);
@@ -220,7 +222,7 @@ static const char *judge_head(struct MHD_Connection *connection, const char *met
     bool v1_0 = strcmp(version, "HTTP/1.0") == 0;
     if (h.bad || h.hosts > 1 || h.lengths > 1 || (!v1_0 && !v1_1) || (v1_1 && h.hosts == 0))
         return "bad-request";
-    return h.has_body && is_get_or_head(method) ? "unexpected-body" : NULL;
+    return h.has_body && is_get_or_head(method) ? "bad-request" : NULL;
 }
 
 static void note_unknown(struct http *h, const char *id)

@@ -6,7 +6,8 @@
 
 #include "model/table.h"
 
-#define CLUSTER_PATH "/rocketmq/"
+/* No path of ours has more segments; a longer one is unknown. */
+#define SEGMENTS_MAX 2
 
 static struct reply error(unsigned status, const char *reason)
 {
@@ -33,33 +34,61 @@ static int hex(char c)
     return -1;
 }
 
-enum decoded { DECODED, DECODED_TOO_LONG, DECODED_BAD };
+struct segment {
+    char text[CLUSTER_ID_SIZE]; /* NUL-terminated; cut when too_long */
+    size_t len;
+    bool too_long;
+};
 
-/* One segment, decoded once. What could mean another path when read a second time, and what no
- * text has, is bad. */
-static enum decoded decode(const char *raw, char *out, size_t size, size_t *len)
+struct path {
+    struct segment segments[SEGMENTS_MAX];
+    size_t count; /* may be more than are kept */
+};
+
+/* One byte of a raw path, decoded; *at moves behind it. -1 for what could mean another path when
+ * read a second time, and for what no text has. */
+static int next_byte(const char **at)
 {
-    size_t n = 0;
-    for (const char *c = raw; *c != '\0'; c++) {
-        int byte = (unsigned char)*c;
-        if (*c == '%') {
-            int high = hex(c[1]);
-            int low = high < 0 ? -1 : hex(c[2]);
-            if (low < 0)
-                return DECODED_BAD;
-            byte = high * 16 + low;
-            if (byte == '/')
-                return DECODED_BAD;
-            c += 2;
-        }
-        if (byte < 0x20 || byte == 0x7f)
-            return DECODED_BAD;
-        if (n < size)
-            out[n] = (char)byte;
-        n++;
+    int byte = (unsigned char)*(*at)++;
+    if (byte == '%') {
+        int high = hex((*at)[0]);
+        int low = high < 0 ? -1 : hex((*at)[1]);
+        if (low < 0)
+            return -1;
+        byte = high * 16 + low;
+        *at += 2;
+        if (byte == '/')
+            return -1;
     }
-    *len = n;
-    return n <= size ? DECODED : DECODED_TOO_LONG;
+    return byte < 0x20 || byte == 0x7f ? -1 : byte;
+}
+
+/* Cuts a path at its slashes, then decodes each segment, once. */
+static bool split(const char *raw, struct path *out)
+{
+    struct segment *s = NULL;
+    *out = (struct path){.count = 0};
+    while (*raw != '\0') {
+        if (*raw == '/') {
+            raw++;
+            s = out->count < SEGMENTS_MAX ? &out->segments[out->count] : NULL;
+            out->count++;
+            continue;
+        }
+        int byte = next_byte(&raw);
+        if (byte < 0 || out->count == 0) /* no leading slash: "*", "host:80", ... */
+            return false;
+        if (s != NULL && s->len < CLUSTER_ID_MAX)
+            s->text[s->len++] = (char)byte;
+        else if (s != NULL)
+            s->too_long = true;
+    }
+    return true;
+}
+
+static bool is_path(const struct path *path, const char *only)
+{
+    return path->count == 1 && strcmp(path->segments[0].text, only) == 0;
 }
 
 /* Does an If-None-Match list name this tag? Weak and strong compare alike (RFC 9110, 13.1.2). */
@@ -94,23 +123,14 @@ static struct reply serve_cluster(const struct request *request, const struct cl
     return (struct reply){.status = known ? 304 : 200, .cluster = c};
 }
 
-static struct reply find_cluster(const struct request *request, const char *segment,
+static struct reply find_cluster(const struct request *request, const struct segment *id,
                                  const struct table *table, const struct registry_status *status,
                                  const char *default_cluster)
 {
-    char id[CLUSTER_ID_SIZE];
-    size_t len = 0;
-    if (strchr(segment, '/') != NULL)
-        return error(404, "unknown-path");
-    enum decoded how = decode(segment, id, CLUSTER_ID_MAX, &len);
-    if (how == DECODED_BAD)
-        return error(400, "bad-request");
-    if (how == DECODED_TOO_LONG || !cluster_id_valid(id, len))
+    if (id->too_long || !cluster_id_valid(id->text, id->len))
         return error(404, "unknown-cluster");
-    id[len] = '\0';
-
-    bool alias = default_cluster[0] != '\0' && strcmp(id, "nsaddr") == 0;
-    const char *wanted = alias ? default_cluster : id;
+    bool alias = default_cluster[0] != '\0' && strcmp(id->text, "nsaddr") == 0;
+    const char *wanted = alias ? default_cluster : id->text;
     const struct cluster *c = table_find(table, wanted, strlen(wanted));
     if (c != NULL)
         return serve_cluster(request, c);
@@ -122,11 +142,12 @@ static struct reply find_cluster(const struct request *request, const char *segm
 }
 
 /* The two paths that both listeners have; false for any other. */
-static bool answer_health(const char *path, const struct registry_status *status, struct reply *out)
+static bool answer_health(const struct path *path, const struct registry_status *status,
+                          struct reply *out)
 {
-    if (strcmp(path, "/healthz") == 0)
+    if (is_path(path, "healthz"))
         *out = (struct reply){.status = 200, .text = "ok\n"};
-    else if (strcmp(path, "/readyz") != 0)
+    else if (!is_path(path, "readyz"))
         return false;
     else if (status->draining)
         *out = error(503, "draining");
@@ -142,25 +163,34 @@ static bool is_read(const struct request *request)
     return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
 }
 
+/* False when there is nothing more to say: *out has the refusal. */
+static bool begin(const struct request *request, struct path *path, struct reply *out)
+{
+    bool readable = split(origin_form(request->path), path);
+    if (!readable)
+        *out = error(400, "bad-request");
+    else if (!is_read(request))
+        *out = error(405, "method-not-allowed");
+    return readable && is_read(request);
+}
+
 void routes_public(const struct request *request, const struct table *table,
                    const struct registry_status *status, const char *default_cluster,
                    struct reply *out)
 {
-    const char *path = origin_form(request->path);
-    size_t prefix = strlen(CLUSTER_PATH);
-    if (!is_read(request))
-        *out = error(405, "method-not-allowed");
-    else if (strncmp(path, CLUSTER_PATH, prefix) == 0)
-        *out = find_cluster(request, path + prefix, table, status, default_cluster);
-    else if (!answer_health(path, status, out))
+    struct path path;
+    if (!begin(request, &path, out))
+        return;
+    if (path.count == 2 && strcmp(path.segments[0].text, "rocketmq") == 0)
+        *out = find_cluster(request, &path.segments[1], table, status, default_cluster);
+    else if (!answer_health(&path, status, out))
         *out = error(404, "unknown-path");
 }
 
 void routes_admin(const struct request *request, const struct registry_status *status,
                   struct reply *out)
 {
-    if (!is_read(request))
-        *out = error(405, "method-not-allowed");
-    else if (!answer_health(origin_form(request->path), status, out))
+    struct path path;
+    if (begin(request, &path, out) && !answer_health(&path, status, out))
         *out = error(404, "unknown-path");
 }

@@ -20,10 +20,11 @@
 #define SPREAD_PERCENT 20
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_CAP_MS 30000
-/* Wake-ups of one watch and of all: real changes come in bursts and must not wait; a storm costs
- * the agent about 0.5 ms of CPU each and is held to this rate. */
-#define WAKE_BURST 50
-#define WAKE_REFILL_MS 100
+/* A wake-up that brings news is followed by the next query at once; those that bring none (index
+ * bumps, chatty checks, Consul issues 1244, 3890) are held to this rate per watch. All together
+ * have a limit too: each costs the agent about 0.5 ms of CPU. */
+#define IDLE_WAKE_BURST 8
+#define IDLE_WAKE_REFILL_MS 250
 #define ALL_WAKES_BURST 500
 #define ALL_WAKES_REFILL_MS 5
 /* More than half of at least this many clusters losing members within the window is Consul's
@@ -184,6 +185,7 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     struct decision d;
     if (!admission_observe(&w->admission, &o, &options, now, &d))
         return false;
+    w->news = d.changed || d.losing;
     if (d.losing)
         note_loss(w, now);
     note_unusable(w, h);
@@ -363,8 +365,9 @@ static void start_watch(struct cluster_watch *w)
         x->watches++;
     }
     int64_t now = httpc_now(x->httpc);
-    int64_t own = bucket_take(&w->wakes, now);
+    int64_t own = w->news ? 0 : bucket_take(&w->idle_wakes, now);
     int64_t all = bucket_take(&x->wakes, now);
+    w->news = false;
     int64_t wait = own > all ? own : all;
     if (wait > 0)
         httpc_timer_set(x->httpc, &w->watch_timer, now + wait);
@@ -389,7 +392,7 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     memcpy(w->id, id, strlen(id) + 1);
     admission_init(&w->admission);
     backoff_init(&w->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
-    bucket_init(&w->wakes, WAKE_BURST, WAKE_REFILL_MS);
+    bucket_init(&w->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
     w->read_timer = TIMER(on_read_timer, w);
     w->watch_timer = TIMER(send_watch, w);
     w->last_read_ms = httpc_now(context->httpc) - READ_SPACING_MS;

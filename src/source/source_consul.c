@@ -27,9 +27,10 @@
 #define NAMES_BODY_MAX (64 * 1024 * 1024)
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_CAP_MS 30000
-/* Every registration in the whole datacenter wakes the names watch. */
-#define WAKE_BURST 50
-#define WAKE_REFILL_MS 100
+/* Every registration in the whole datacenter wakes the names watch; those that bring no new name
+ * are held to this rate. */
+#define IDLE_WAKE_BURST 10
+#define IDLE_WAKE_REFILL_MS 500
 #define WAIT_SPREAD_PERCENT 20
 
 struct source {
@@ -38,7 +39,7 @@ struct source {
     struct httpc_call *call;
     struct timer timer;
     struct backoff backoff;
-    struct bucket wakes;
+    struct bucket idle_wakes;
     uint64_t index;
     uint64_t generation; /* of the names reply being taken */
     unsigned unanswered; /* clusters of the first names reply without their first answer */
@@ -46,7 +47,8 @@ struct source {
     bool complete;
     bool reached_or_failed; /* the merge knows how the first try went */
     bool failing;
-    size_t found;       /* new ones in the names reply being taken */
+    size_t matching;    /* names with our prefix in the names reply being taken */
+    size_t found;       /* new clusters in it */
     bool out_of_memory; /* while taking it */
 };
 
@@ -122,6 +124,7 @@ static void take_name(const char *name, void *arg)
     if (strncmp(name, c->consul.service_prefix, prefix) != 0)
         return;
     const char *id = name + prefix;
+    s->matching++;
     if (!cluster_id_valid(id, strlen(id)) || excluded(c, id) || pinned(c, id))
         return;
     struct cluster_watch *w;
@@ -163,8 +166,15 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
     s->generation++;
     s->out_of_memory = false;
     s->found = 0;
+    s->matching = 0;
     if (!catalog_parse_services(reply, take_name, s, reterr))
         return false;
+    if (s->matching == 0 && catalog_maybe_cut(reply, httpc_has_token(s->context.httpc)))
+        return error_set(reterr,
+                         "no service %s... is visible and ACLs hide some; the token needs "
+                         "service_prefix \"%s\" read and node_prefix \"\" read",
+                         s->context.config->consul.service_prefix,
+                         s->context.config->consul.service_prefix);
     if (!publish_found(s) || s->out_of_memory)
         return error_set(reterr, "out of memory");
     struct cluster_watch *w, *next;
@@ -230,7 +240,7 @@ static void on_names(void *arg, const struct httpc_reply *reply)
         s->index = reply->index;
         names_answered(s);
     }
-    int64_t wait = bucket_take(&s->wakes, now);
+    int64_t wait = s->found > 0 ? 0 : bucket_take(&s->idle_wakes, now);
     if (wait > 0)
         httpc_timer_set(s->context.httpc, &s->timer, now + wait);
     else
@@ -319,7 +329,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     s->context.arg = s;
     s->timer = TIMER(send_names, s);
     backoff_init(&s->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
-    bucket_init(&s->wakes, WAKE_BURST, WAKE_REFILL_MS);
+    bucket_init(&s->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
     if (!drop_excluded(s))
         goto fail;
     const struct table *restored = merge_table(merge);

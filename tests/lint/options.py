@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every option is documented: the binary, conf/nsaddrd.conf and the README name the same ones.
+
+The options and their defaults are what the built daemon prints (--print-config, --help). The
+sample file must have each one as a commented line with its default, the README one table row.
+Binary: build/nsaddrd, or the environment variable NSADDRD_BIN.
+"""
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from libconfig import SyntaxProblem, read_settings, read_value, same
+from tree import Finding, main, read
+
+SAMPLE = "conf/nsaddrd.conf"
+QUICKSTART = "conf/quickstart.conf"
+README = "README.md"
+
+# A commented option has no blank behind its #, prose has one.
+_COMMENTED = re.compile(r"^(\s*)#(?=[a-z_]+\s*[=:])", re.MULTILINE)
+_ROW = re.compile(r"^\|\s*`([a-z_.]+)`\s*\|([^|]*)\|\s*`([^`]*)`\s*\|\s*(\S.*?)\s*\|\s*$")
+
+
+def ask(binary: Path, *arguments: str) -> str:
+    """The daemon's answer with nothing set: no file, no variables."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("CONSUL_", "NSADDRD_"))}
+    with tempfile.NamedTemporaryFile(suffix=".conf") as empty:
+        result = subprocess.run(
+            [binary, "-c", empty.name, *arguments],
+            env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
+            check=False,
+        )  # fmt: skip
+    if result.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)}: exit {result.returncode}: {result.stderr}")
+    return result.stdout
+
+
+def options_of(binary: Path) -> dict[str, object]:
+    return read_settings(ask(binary, "--print-config"))
+
+
+def compare(where: str, found: dict[str, tuple[int, object]], options: dict[str, object]):
+    for name, value in sorted(options.items()):
+        if name not in found:
+            yield Finding(where, 1, f"{name} is missing (default {value!r})")
+        elif not same(found[name][1], value):
+            line, said = found[name]
+            yield Finding(where, line, f"{name}: default is {value!r}, not {said!r}")
+    for name in sorted(found.keys() - options.keys()):
+        yield Finding(where, found[name][0], f"{name} is not an option")
+
+
+def line_of(text: str, name: str) -> int:
+    leaf = name.rsplit(".", 1)[-1]
+    match = re.search(rf"^\s*#?{re.escape(leaf)}\s*[=:]", text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
+
+
+def check_sample(root: Path, options: dict[str, object]) -> list[Finding]:
+    path = root / SAMPLE
+    if not path.is_file():
+        return [Finding(SAMPLE, 1, "is missing")]
+    text = read(path)
+    try:
+        live = read_settings(text)
+        all_of_it = read_settings(_COMMENTED.sub(r"\1", text))
+    except SyntaxProblem as problem:
+        return [Finding(SAMPLE, 1, str(problem))]
+    found = [Finding(SAMPLE, line_of(text, n), f"{n} must be commented out") for n in live]
+    lines = {name: (line_of(text, name), value) for name, value in all_of_it.items()}
+    found += compare(SAMPLE, lines, options)
+    # One line of explanation stands above each option.
+    previous = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if _COMMENTED.match(line) and not re.match(r"\s*# +\S", previous):
+            found.append(Finding(SAMPLE, number, "has no explanation in the line above"))
+        previous = line
+    return found
+
+
+def check_readme(root: Path, options: dict[str, object]) -> list[Finding]:
+    path = root / README
+    if not path.is_file():
+        return [Finding(README, 1, "is missing")]
+    rows: dict[str, tuple[int, object]] = {}
+    found = []
+    inside = False
+    for number, line in enumerate(read(path).splitlines(), 1):
+        if line.startswith("## "):
+            inside = line.strip() == "## Configuration"
+        match = _ROW.match(line) if inside else None
+        if match is None:
+            continue
+        name, default = match.group(1), match.group(3)
+        try:
+            value = read_value(default)
+        except SyntaxProblem as problem:
+            found.append(Finding(README, number, f"{name}: default {default}: {problem}"))
+            continue
+        if name in rows:
+            found.append(Finding(README, number, f"{name} has two rows"))
+        rows[name] = (number, value)
+    return found + list(compare(README, rows, options))
+
+
+def check_help(text: str, options: dict[str, object]) -> list[Finding]:
+    """--help lists each option on a line `  <name>  <type>  default <default>  <help>`."""
+    listed = set(re.findall(r"^\s+([a-z_.]+)\s+\S.*?\bdefault\b", text, re.MULTILINE))
+    found = [Finding("--help", 1, f"{n} is missing") for n in sorted(options.keys() - listed)]
+    return found + [
+        Finding("--help", 1, f"{n} is not in --print-config") for n in sorted(listed - options.keys())
+    ]
+
+
+def check_config_files(root: Path, binary: Path) -> list[Finding]:
+    """The daemon itself takes the shipped files."""
+    found = []
+    for name in (SAMPLE, QUICKSTART):
+        if (root / name).is_file():
+            result = subprocess.run(
+                [binary, "-t", "-c", root / name], capture_output=True, text=True,
+                stdin=subprocess.DEVNULL, timeout=60, check=False,
+            )  # fmt: skip
+            if result.returncode != 0:
+                found.append(Finding(name, 1, f"-t: exit {result.returncode}: {result.stderr}"))
+        else:
+            found.append(Finding(name, 1, "is missing"))
+    return found
+
+
+def check(root: Path) -> list[Finding]:
+    binary = Path(os.environ.get("NSADDRD_BIN") or root / "build" / "nsaddrd").absolute()
+    if not binary.is_file():
+        return [Finding(str(binary), 1, "is not built: cmake --build build, or set NSADDRD_BIN")]
+    try:
+        options = options_of(binary)
+        help_text = ask(binary, "--help")
+    except (RuntimeError, SyntaxProblem) as problem:
+        return [Finding(binary.name, 1, str(problem))]
+    return (
+        check_sample(root, options)
+        + check_readme(root, options)
+        + check_help(help_text, options)
+        + check_config_files(root, binary)
+    )
+
+
+if __name__ == "__main__":
+    main(check)

@@ -1,0 +1,451 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the tests need, builds, and runs all tests. See --help.
+#
+# shellcheck disable=SC2317 # check_tier calls functions by their name
+set -uo pipefail
+exec </dev/null
+export LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+unset NSADDRD_BIN
+
+usage() {
+    cat <<'TEXT'
+Usage: tests/run.sh [--require-real] [--long] [--only TIER]...
+
+Installs what the tests need (Debian packages, by root or sudo), builds, runs the tiers below and
+ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything failed.
+
+  build         gcc and clang, warnings are errors
+  lint          include directions, banned calls, documented options, format, clang-tidy, shellcheck
+  unit          unit tests (ctest)
+  unit-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
+  daemon        the whole daemon against a fake Consul (pytest)
+  daemon-san    the same under AddressSanitizer and UndefinedBehaviorSanitizer
+  daemon-tsan   the same under ThreadSanitizer
+  real          Consul, fabio, RocketMQ and its clients; needs Go >= 1.25, a JDK >= 17 and Maven
+  bench         the benchmarks on the real systems (only with --long or --only bench)
+  cleanroot     quickstart and unit tests in a fresh Debian 12 root file system (only with --long
+                or --only cleanroot; needs root)
+
+  --require-real   fail at once if the real tier cannot run, instead of leaving it out
+  --long           run bench and cleanroot too
+  --only TIER      run only this tier and the builds it needs; may be repeated or a,b,c
+
+Environment: NSADDRD_TEST_CACHE (default ${XDG_CACHE_HOME:-~/.cache}/nsaddrd-tests) is where the
+real systems and the Python environment are kept, so that only the first run pays for them.
+TEXT
+}
+
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+# --- arguments ------------------------------------------------------------------------------------
+
+every_tier="build lint unit unit-san daemon daemon-san daemon-tsan real bench cleanroot"
+tiers=
+require_real=no
+long=no
+while [ $# -gt 0 ]; do
+    case $1 in
+    --require-real) require_real=yes ;;
+    --long) long=yes ;;
+    --only)
+        [ $# -gt 1 ] || { usage >&2 && exit 64; }
+        tiers="$tiers ${2//,/ }"
+        shift
+        ;;
+    --only=*)
+        value=${1#--only=}
+        tiers="$tiers ${value//,/ }"
+        ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 64
+        ;;
+    esac
+    shift
+done
+for tier in $tiers; do
+    case " $every_tier " in
+    *" $tier "*) ;;
+    *)
+        printf 'run.sh: no tier "%s"; there are: %s\n' "$tier" "$every_tier" >&2
+        exit 64
+        ;;
+    esac
+done
+if [ -z "$tiers" ]; then
+    tiers="build lint unit unit-san daemon daemon-san daemon-tsan real"
+    [ "$long" = no ] || tiers=$every_tier
+fi
+
+wanted() {
+    local tier
+    for tier in "$@"; do
+        case " $tiers " in
+        *" $tier "*) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+cache=${NSADDRD_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/nsaddrd-tests}
+export NSADDRD_TEST_CACHE=$cache
+reports=$root/build/reports
+jobs=$(nproc)
+mkdir -p "$cache" "$reports" || exit 1
+rm -f "$reports"/*.xml
+
+# --- the real tier's tools ------------------------------------------------------------------------
+
+# version_at_least HAVE WANT: both as major[.minor].
+version_at_least() {
+    [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
+}
+
+missing_for_real() {
+    local version
+    version=$(go env GOVERSION 2>/dev/null | sed 's/^go//')
+    if [ -z "$version" ]; then
+        echo "Go >= 1.25 (go is not in PATH)"
+    elif ! version_at_least "$version" 1.25; then
+        echo "Go >= 1.25 (found $version)"
+    fi
+    version=$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
+    if [ -z "$version" ]; then
+        echo "a JDK >= 17 (javac is not in PATH)"
+    elif ! version_at_least "$version" 17; then
+        echo "a JDK >= 17 (found $version)"
+    fi
+    command -v mvn >/dev/null || echo "Maven (mvn is not in PATH)"
+}
+
+real_missing=
+if wanted real bench; then
+    real_missing=$(missing_for_real)
+    if [ -n "$real_missing" ] && [ "$require_real" = yes ]; then
+        printf 'run.sh: --require-real, but these are missing:\n' >&2
+        printf '  %s\n' "${real_missing//$'\n'/$'\n'  }" >&2
+        exit 1
+    fi
+fi
+
+# --- packages -------------------------------------------------------------------------------------
+
+is_debian=no
+if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+    is_debian=yes
+fi
+
+installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Each argument is package or command:package (nothing to do if the command is there).
+install_packages() {
+    local need missing="" as_root=""
+    for need in "$@"; do
+        case $need in
+        *:*) command -v "${need%%:*}" >/dev/null || missing="$missing ${need#*:}" ;;
+        *) [ "$is_debian" = no ] || installed "$need" || missing="$missing $need" ;;
+        esac
+    done
+    [ -n "$missing" ] || return 0
+    if [ "$is_debian" = no ]; then
+        printf 'run.sh: this is not Debian; please install what these packages hold:%s\n' "$missing" >&2
+        return 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=sudo
+        if ! command -v sudo >/dev/null; then
+            printf 'run.sh: not root and no sudo; please run: apt-get install%s\n' "$missing" >&2
+            return 1
+        fi
+    fi
+    say "installing:$missing"
+    # shellcheck disable=SC2086 # a list of words on purpose; $as_root may be empty
+    if ! {
+        $as_root apt-get -q update &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 \
+                install -y --no-install-recommends $missing
+    } >"$reports/install.log" 2>&1; then
+        cat "$reports/install.log" >&2
+        return 1
+    fi
+}
+
+python=
+find_python() {
+    local candidate
+    for candidate in "$@"; do
+        if "$candidate" -c 'import sys, pytest
+ok = sys.version_info >= (3, 11) and int(pytest.__version__.split(".")[0]) >= 7
+sys.exit(not ok)' 2>/dev/null; then
+            python=$candidate
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Debian's own pytest if it can be had, else any interpreter that has one, else one of our own.
+install_pytest() {
+    find_python /usr/bin/python3 && return
+    if [ "$is_debian" = yes ] && install_packages python3 python3-pytest; then
+        find_python /usr/bin/python3 && return
+    fi
+    find_python python3 "$cache/venv/bin/python" && return
+    say "installing pytest into $cache/venv"
+    python3 -m venv "$cache/venv" &&
+        "$cache/venv/bin/pip" install --quiet -r tests/requirements.txt &&
+        find_python "$cache/venv/bin/python"
+}
+
+install_needs() {
+    ./packaging/quickstart.sh --install-only || return
+    wanted build unit unit-san daemon daemon-san daemon-tsan lint real bench || return 0
+    install_packages libcmocka-dev || return
+    if wanted build lint; then
+        install_packages clang:clang || return
+    fi
+    if wanted lint; then
+        install_packages clang-format-14:clang-format-14 clang-tidy:clang-tidy \
+            shellcheck:shellcheck || return
+    fi
+    if wanted lint daemon daemon-san daemon-tsan real bench; then
+        install_packages openssl:openssl || return
+        install_pytest || return
+    fi
+    if wanted cleanroot; then
+        install_packages debootstrap:debootstrap || return
+    fi
+}
+
+# --- results --------------------------------------------------------------------------------------
+
+total_passed=0
+total_failed=0
+table=()
+not_run=()
+
+# record TIER PASSED FAILED SKIPPED SECONDS REMARK
+record() {
+    total_passed=$((total_passed + $2))
+    total_failed=$((total_failed + $3))
+    table+=("$(printf '%-12s %7s %7s %7s %6s s  %s' "$1" "$2" "$3" "$4" "$5" "$6")")
+}
+
+# attribute NAME ELEMENT: the number, 0 if there is none.
+attribute() {
+    local number
+    number=$(sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<"$2")
+    echo "${number:-0}"
+}
+
+# record_tests TIER JUNIT-FILE EXIT-STATUS SECONDS
+record_tests() {
+    local element="" tests failed skipped remark=""
+    [ ! -f "$2" ] || element=$(tr '\n\t' '  ' <"$2" | grep -o '<testsuite [^>]*>' | head -n 1)
+    tests=$(attribute tests "$element")
+    failed=$(($(attribute failures "$element") + $(attribute errors "$element")))
+    skipped=$(($(attribute skipped "$element") + $(attribute disabled "$element")))
+    if [ "$tests" -le "$skipped" ]; then
+        remark="no test ran"
+        failed=$((failed > 0 ? failed : 1))
+        tests=$((failed + skipped))
+    elif [ "$3" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        remark="exit $3"
+        failed=1
+        tests=$((tests + 1))
+    fi
+    record "$1" $((tests - failed - skipped)) "$failed" "$skipped" "$4" "$remark"
+}
+
+finish() {
+    local line what
+    printf '\n%-12s %7s %7s %7s %8s\n' tier passed failed skipped time
+    for line in "${table[@]}"; do
+        printf '%s\n' "$line"
+    done
+    if [ ${#not_run[@]} -gt 0 ]; then
+        printf '\n%s\n' "************************ TESTS THAT DID NOT RUN ************************"
+        for what in "${not_run[@]}"; do
+            printf '*** %s\n' "$what"
+        done
+        printf '%s\n' "*************************************************************************"
+    fi
+    printf '\nnsaddrd: %d passed, %d failed\n' "$total_passed" "$total_failed"
+    [ "$total_failed" -eq 0 ]
+    exit
+}
+
+# --- builds ---------------------------------------------------------------------------------------
+
+declare -A built
+
+# build FOLDER COMPILER [CMAKE OPTION]...: once per run; remembers and returns whether it worked.
+build() {
+    local folder=$1 compiler=$2 fresh=() started=$SECONDS
+    shift 2
+    if [ -n "${built[$folder]:-}" ]; then
+        [ "${built[$folder]}" = yes ]
+        return
+    fi
+    say "building $folder with $compiler ${*:-}"
+    # A folder that something else configured (another compiler or generator) starts afresh.
+    if [ -f "$folder/CMakeCache.txt" ] &&
+        ! { grep -q "^CMAKE_C_COMPILER:.*/$compiler\$" "$folder/CMakeCache.txt" &&
+            grep -q '^CMAKE_GENERATOR:INTERNAL=Ninja$' "$folder/CMakeCache.txt"; }; then
+        fresh=(--fresh)
+    fi
+    mkdir -p "$folder"
+    if {
+        cmake "${fresh[@]}" -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER="$compiler" \
+            -DBUILD_TESTING=ON -DWERROR=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@" &&
+            cmake --build "$folder" -j "$jobs"
+    } >"$folder/run.log" 2>&1; then
+        built[$folder]=yes
+        printf '%s: built in %d s\n' "$folder" $((SECONDS - started))
+        return 0
+    fi
+    built[$folder]=no
+    cat "$folder/run.log"
+    record "$folder" 0 1 0 $((SECONDS - started)) "the build failed"
+    return 1
+}
+
+build_gcc() { build build gcc -DSANITIZE=; }
+build_clang() { build build-clang clang -DSANITIZE=; }
+build_asan() { build build-asan gcc -DSANITIZE=address,undefined; }
+build_tsan() { build build-tsan gcc -DSANITIZE=thread; }
+
+# --- tiers ----------------------------------------------------------------------------------------
+
+asan_default=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+export ASAN_OPTIONS="${ASAN_OPTIONS:-$asan_default}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
+export TSAN_OPTIONS="${TSAN_OPTIONS:-second_deadlock_stack=1}"
+
+# ctest_tier TIER BUILD-FOLDER
+ctest_tier() {
+    local started=$SECONDS status
+    say "$1: ctest -L unit in $2"
+    ctest --test-dir "$2" -L unit --output-on-failure --no-tests=error --timeout 300 -j "$jobs" \
+        --output-junit "$reports/$1.xml"
+    status=$?
+    record_tests "$1" "$reports/$1.xml" $status $((SECONDS - started))
+}
+
+# pytest_tier TIER BINARY TESTS... [OPTION]...
+pytest_tier() {
+    local tier=$1 binary=$2 started=$SECONDS status
+    shift 2
+    say "$tier: pytest $*"
+    NSADDRD_BIN=$root/$binary "$python" -m pytest -p no:cacheprovider -q --tb=short \
+        --junitxml="$reports/$tier.xml" "$@"
+    status=$?
+    record_tests "$tier" "$reports/$tier.xml" $status $((SECONDS - started))
+}
+
+# check_tier TIER WHAT COMMAND...: a step that is one check by itself.
+check_tier() {
+    local tier=$1 started=$SECONDS
+    say "$tier: $2"
+    shift 2
+    if "$@"; then
+        record "$tier" 1 0 0 $((SECONDS - started)) ""
+    else
+        record "$tier" 0 1 0 $((SECONDS - started)) "exit $?"
+    fi
+}
+
+bench() {
+    local script status=0
+    for script in tests/bench/*.py; do
+        [ -x "$script" ] || continue # a module of the others
+        say "$script"
+        NSADDRD_BIN=$root/build/nsaddrd "$python" "$script" || status=$?
+    done
+    return "$status"
+}
+
+# A fresh Debian 12: does what the README says work there?
+clean_root() {
+    local folder status=1
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/nsaddrd-cleanroot.XXXXXX") || return
+    if debootstrap --variant=minbase bookworm "$folder" >"$reports/debootstrap.log" 2>&1; then
+        mkdir "$folder/nsaddrd"
+        tar -c --exclude='./build*' --exclude=./.git . | tar -x -C "$folder/nsaddrd"
+        cp /etc/resolv.conf "$folder/etc/"
+        if mount -t proc proc "$folder/proc"; then
+            chroot "$folder" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+                sh -c 'cd /nsaddrd && ./packaging/quickstart.sh --build-only &&
+                    ./tests/run.sh --only unit'
+            status=$?
+            umount "$folder/proc"
+        fi
+    else
+        cat "$reports/debootstrap.log"
+    fi
+    # Never reach into a mount that is still there.
+    grep -q " $folder/" /proc/mounts || rm -rf "$folder"
+    return "$status"
+}
+
+# --- the run --------------------------------------------------------------------------------------
+
+if ! install_needs; then
+    record install 0 1 0 "$SECONDS" "what the tests need could not be installed"
+    finish
+fi
+
+if wanted build; then
+    started=$SECONDS
+    build_gcc && build_clang && record build 0 0 0 $((SECONDS - started)) "gcc and clang, no warnings"
+fi
+if wanted lint && build_gcc && build_clang; then
+    pytest_tier lint build/nsaddrd tests/lint
+fi
+if wanted unit && build_gcc; then
+    ctest_tier unit build
+fi
+if wanted unit-san && build_asan; then
+    ctest_tier unit-san build-asan
+fi
+if wanted daemon && build_gcc; then
+    pytest_tier daemon build/nsaddrd tests/daemon
+fi
+if wanted daemon-san && build_asan; then
+    pytest_tier daemon-san build-asan/nsaddrd tests/daemon
+fi
+if wanted daemon-tsan && build_tsan; then
+    pytest_tier daemon-tsan build-tsan/nsaddrd tests/daemon
+fi
+if wanted real bench && [ -n "$real_missing" ]; then
+    wanted real && not_run+=("real (tests/real): Consul, fabio and RocketMQ were not tried.")
+    wanted bench && not_run+=("bench (tests/bench): nothing was measured.")
+    while read -r line; do
+        not_run+=("    missing: $line")
+    done <<<"$real_missing"
+    not_run+=("    install them, then: ./tests/run.sh --only real")
+elif wanted real bench && build_gcc; then
+    started=$SECONDS
+    say "real: building or finding Consul, fabio and RocketMQ in $cache"
+    if tests/real/parts/build.sh; then
+        wanted real && pytest_tier real build/nsaddrd tests/real --durations=20
+        wanted bench && check_tier bench "tests/bench" bench
+    else
+        record real 0 1 0 $((SECONDS - started)) "the real systems could not be built"
+    fi
+fi
+if wanted cleanroot; then
+    check_tier cleanroot "quickstart and unit tests in a fresh Debian 12" clean_root
+fi
+finish
