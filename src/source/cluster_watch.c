@@ -107,6 +107,7 @@ static void fail(struct cluster_watch *w, long status, const char *error)
     int64_t wait = backoff_next_ms(&w->backoff, &w->context->jitter);
     note_failure(w, error, wait);
     w->watch_index = 0;
+    httpc_timer_cancel(w->context->httpc, &w->watch_timer);
     read_at(w, httpc_now(w->context->httpc) + wait);
 }
 

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program under test as a process."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import wire
+from libconfig import render
+from ports import free_port
+from waiting import eventually
+
+BINARY = Path(os.environ.get("NSADDRD_BIN") or Path(__file__).parents[2] / "build" / "nsaddrd")
+
+# Sanitizer builds run several times slower.
+START_DEADLINE = 20.0
+STOP_DEADLINE = 20.0
+
+_SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
+                    "MemorySanitizer", "runtime error:")
+
+
+def clean_environment(folder, extra=None):
+    """No CONSUL_* or NSADDRD_* variable of whoever runs the tests reaches the daemon."""
+    kept = {name: value for name, value in os.environ.items()
+            if name in ("PATH", "LD_LIBRARY_PATH", "LANG") or name.endswith("SAN_OPTIONS")}
+    return {**kept, "HOME": str(folder), "TZ": "UTC", **(extra or {})}
+
+
+def sanitizer_report(text):
+    return any(mark in text for mark in _SANITIZER_MARKS)
+
+
+def run(folder, *arguments, config=None, env=None, timeout=20):
+    """Runs the program to its end. config: text written to a file that is given with -c."""
+    command = [str(BINARY)]
+    if config is not None:
+        path = Path(folder) / "nsaddrd.conf"
+        path.write_text(config)
+        command += ["-c", str(path)]
+    result = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                            cwd=folder, env=clean_environment(folder, env))
+    assert not sanitizer_report(result.stderr), result.stderr
+    return result
+
+
+class Daemon:
+    """One running nsaddrd. Options are dotted names; those given go on top of quick, quiet defaults."""
+
+    def __init__(self, folder, options, arguments=(), env=None):
+        self.folder = Path(folder)
+        self.port = free_port()
+        self.admin_port = free_port()
+        self.options = {
+            "listen": f"127.0.0.1:{self.port}",
+            "admin.listen": f"127.0.0.1:{self.admin_port}",
+            "admission.settle": "200ms",
+            "admission.leave_delay": "1s",
+            "admission.gone_delay": "2s",
+            "register.mode": "off",
+            "register.drain": "100ms",
+            **options,
+        }
+        self._arguments = [str(argument) for argument in arguments]
+        self._env = clean_environment(folder, env)
+        self._log = self.folder / f"stderr-{self.port}"
+        self._process = None
+        self.exit_code = None
+
+    def start(self, ready=True):
+        """Starts the process and, if asked, waits until it says that it is ready."""
+        config = self.folder / f"nsaddrd-{self.port}.conf"
+        config.write_text(render(self.options))
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen([str(BINARY), "-c", str(config), *self._arguments], stdout=log,
+                                             stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder, env=self._env)
+        path = "/readyz" if ready else "/healthz"
+        eventually(lambda: self._answers(path), f"the daemon answers {path} with 200", START_DEADLINE)
+        return self
+
+    def _answers(self, path):
+        assert self.is_running(), f"the daemon ended with {self._process.returncode}:\n{self.log()}"
+        try:
+            return self.get(path).status == 200
+        except OSError:
+            return False
+
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    # Asking it
+
+    def get(self, path, **options):
+        return wire.get(self.port, path, **options)
+
+    def admin(self, path, **options):
+        return wire.get(self.admin_port, path, **options)
+
+    def connect(self):
+        return wire.Connection(self.port)
+
+    def list_of(self, cluster):
+        """The list served for a cluster, or the status where there is none."""
+        response = self.get(f"/rocketmq/{cluster}")
+        return response.text if response.status == 200 else response.status
+
+    def state_of(self, cluster):
+        """live, held, restored, or the status where there is no list."""
+        response = self.get(f"/rocketmq/{cluster}")
+        return (response.header("X-Nsaddr-State") or "live") if response.status == 200 else response.status
+
+    def eventually_lists(self, cluster, expected, deadline=10.0):
+        eventually(lambda: self.list_of(cluster) == expected, f"{cluster} is answered with {expected!r}", deadline)
+
+    # Its log
+
+    def log(self):
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def log_lines(self, *words):
+        """The lines of the log that have all these words, whatever their case."""
+        return [line for line in self.log().splitlines() if all(word.lower() in line.lower() for word in words)]
+
+    # Its end
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def wait(self, deadline=STOP_DEADLINE):
+        self.exit_code = self._process.wait(deadline)
+        return self.exit_code
+
+    def stop(self):
+        """An orderly stop, which must succeed."""
+        self.signal(signal.SIGTERM)
+        assert self.wait() == 0, self.log()
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def finish(self):
+        """Ends the process for certain and says what was wrong with its end, if anything."""
+        complaint = None
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+            try:
+                if self.wait() != 0:
+                    complaint = f"exit code {self.exit_code} after SIGTERM"
+            except subprocess.TimeoutExpired:
+                self.kill()
+                complaint = f"still running {STOP_DEADLINE} s after SIGTERM"
+        if sanitizer_report(self.log()):
+            complaint = "a sanitizer reported"
+        return complaint
+
+
+def timed(call):
+    """How long a call takes, in seconds."""
+    start = time.monotonic()
+    call()
+    return time.monotonic() - start

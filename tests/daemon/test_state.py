@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists on disk: what was last good is served after a restart without Consul, and nothing else is."""
+
+import pytest
+
+from fake_consul import Instance, Reply
+from waiting import Watcher, eventually
+
+ONE, TWO = Instance("10.0.0.1"), Instance("10.0.0.2")
+BOTH = "10.0.0.1:9876;10.0.0.2:9876"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def start(watch, folder):
+    def start(options=None, **arguments):
+        return watch({"state.dir": str(folder), **(options or {})}, **arguments)
+
+    return start
+
+
+
+def the_file(folder, text=b"10.0.0.1:9876"):
+    """The state file, once it holds this text."""
+    def find():
+        return [path for path in folder.iterdir() if path.is_file() and text in path.read_bytes()]
+    return eventually(find, "the state is on disk")[0]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_restart_without_consul_serves_the_last_list(start, consul, folder, end):
+    consul.set_service("nameServera", [ONE, TWO])
+    first = start()
+    the_file(folder, BOTH.encode())
+    getattr(first, end)()
+    consul.stop()
+    second = start()
+    response = second.get("/rocketmq/a")
+    assert (response.status, response.text) == (200, BOTH)
+    assert response.header("X-Nsaddr-State") == "restored"
+    assert second.get("/readyz").status == 200
+    consul.start()
+    eventually(lambda: second.state_of("a") == "live", "live once Consul confirms it", deadline=20)
+    assert second.list_of("a") == BOTH
+
+
+def test_restored_list_changes_without_a_gap(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    the_file(folder)
+    first.stop()
+    consul.stop()
+    second = start({"admission.leave_delay": "1s"})
+    with Watcher(lambda: second.list_of("a")) as seen:
+        consul.set_service("nameServera", [TWO])
+        consul.start()
+        eventually(lambda: seen.first("10.0.0.2:9876"), "the list has moved on", deadline=20)
+    # The old address leaves with the delay of any other.
+    assert seen.values() == ["10.0.0.1:9876", BOTH, "10.0.0.2:9876"]
+
+
+def test_restored_cluster_that_consul_does_not_know_is_held_then_gone(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    the_file(folder)
+    first.stop()
+    consul.remove_service("nameServera")
+    second = start()
+    with Watcher(lambda: second.list_of("a")) as seen:
+        eventually(lambda: seen.first(404), "gone", deadline=15)
+    assert seen.values() == ["10.0.0.1:9876", 404]
+
+
+def test_unknown_cluster_beside_restored_ones_is_not_ready_yet(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    the_file(folder)
+    first.stop()
+    consul.stop()
+    assert start().list_of("new") == 503
+
+
+def test_gone_cluster_is_not_restored(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    consul.set_service("nameServerb", [TWO])
+    first = start({"admission.gone_delay": "100ms"})
+    path = the_file(folder)
+    consul.remove_service("nameServera")
+    first.eventually_lists("a", 404)
+    eventually(lambda: b"10.0.0.1:9876" not in path.read_bytes(), "it leaves the disk")
+    first.stop()
+    consul.stop()
+    second = start()
+    assert (second.list_of("a"), second.list_of("b")) == (503, "10.0.0.2:9876")
+
+
+@pytest.mark.parametrize("damage", [
+    lambda text: text.replace(b"10.0.0.1", b"10.6.6.6"),
+    lambda text: text[:-1],
+    lambda text: text[:len(text) // 2],
+    lambda text: text + b"x",
+    lambda text: b"\x00\xff" + text,
+    lambda text: b"",
+    lambda text: b"some other program's file\n",
+], ids=["changed", "cut_by_one", "cut_in_half", "longer", "binary_in_front", "empty", "foreign"])
+def test_damaged_file_is_refused_and_kept_aside(start, consul, folder, damage):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    path = the_file(folder)
+    first.stop()
+    damaged = damage(path.read_bytes())
+    path.write_bytes(damaged)
+    consul.stop()
+    second = start(ready=False)
+    assert second.list_of("a") == 503
+    assert len(second.log_lines(str(folder))) == 1
+    assert damaged in [file.read_bytes() for file in folder.iterdir() if file != path]
+    consul.start()
+    second.eventually_lists("a", "10.0.0.1:9876", deadline=20)
+
+
+def test_second_daemon_on_the_same_folder_refuses_to_start(start, command, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    second = command("-o", f"state.dir={folder}", "-o", f"consul.address={consul.url}", "-o", "admin.listen=",
+                     "-o", "listen=127.0.0.1:1", config="")
+    assert second.returncode in (1, 78)
+    assert str(folder) in second.stderr
+    assert first.list_of("a") == "10.0.0.1:9876"
+
+
+def test_static_clusters_are_not_restored_after_they_left_the_config(start, consul):
+    first = start({"static_clusters": [{"id": "demo", "addresses": ["10.0.0.9:1"]}]})
+    assert first.list_of("demo") == "10.0.0.9:1"
+    first.stop()
+    second = start()
+    eventually(lambda: second.list_of("demo") == 404, "a static cluster ends with its line in the config")
+
+
+def test_held_list_survives_a_restart(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    the_file(folder)
+    consul.set_service("nameServera", [Instance("10.0.0.1", status="critical")])
+    eventually(lambda: first.state_of("a") == "held", "held")
+    first.stop()
+    second = start()
+    eventually(lambda: second.state_of("a") == "held", "held again")
+    assert second.list_of("a") == "10.0.0.1:9876"
+
+
+def test_restored_list_outlives_an_empty_answer(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    the_file(folder)
+    first.stop()
+    consul.answer("/v1/catalog/services", Reply(200, {"consul": []}), times=1)
+    second = start({"admission.gone_delay": "1m"})
+    with Watcher(lambda: second.list_of("a")) as seen:
+        eventually(lambda: second.state_of("a") == "live", "live in the end", deadline=20)
+    assert seen.values() == ["10.0.0.1:9876"]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Consul agent in dev mode.
+
+All its state is in memory, so after a restart it is back on the same ports and knows nothing.
+"""
+
+from . import web
+from .ports import free_port
+from .waiting import until
+
+
+class Consul:
+    def __init__(self, run):
+        self._run = run
+        self._http, self._serf, self._server = free_port(), free_port(), free_port()
+        self.address = f"127.0.0.1:{self._http}"
+        self._process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def start(self):
+        self._process = self._run.start(
+            "consul",
+            [
+                self._run.parts / "consul",
+                "agent",
+                "-dev",
+                "-node",
+                "test",
+                "-bind",
+                "127.0.0.1",
+                "-http-port",
+                self._http,
+                "-serf-lan-port",
+                self._serf,
+                "-server-port",
+                self._server,
+                "-serf-wan-port",
+                -1,
+                "-dns-port",
+                -1,
+                "-grpc-port",
+                -1,
+                "-grpc-tls-port",
+                -1,
+            ],
+        )
+        until(
+            "Consul's node in its own catalog",
+            lambda: web.get_json(self.address, "/v1/health/node/test"),
+            lambda checks: any(check["Status"] == "passing" for check in checks),
+        )
+
+    def kill(self):
+        self._process.kill()
+
+    def register(self, name, port, *, service_id, tags=(), tcp_check=True):
+        """Registers a service of this host. Its check starts critical, as Nomad's do."""
+        service = {
+            "ID": service_id,
+            "Name": name,
+            "Address": "127.0.0.1",
+            "Port": port,
+            "Tags": list(tags),
+        }
+        if tcp_check:
+            service["Check"] = {"TCP": f"127.0.0.1:{port}", "Interval": "1s", "Timeout": "1s"}
+        web.put_json(self.address, "/v1/agent/service/register", service)
+
+    def deregister(self, service_id):
+        web.put_json(self.address, f"/v1/agent/service/deregister/{service_id}")
+
+    def deregister_all(self):
+        for service_id in self.services():
+            self.deregister(service_id)
+
+    def register_nameserver(self, cluster, nameserver):
+        self.register(
+            f"nameServer{cluster}",
+            nameserver.port,
+            service_id=f"nameServer{cluster}-{nameserver.port}",
+        )
+
+    def register_clusters(self, clusters):
+        for cluster, nameservers in clusters.items():
+            for nameserver in nameservers:
+                self.register_nameserver(cluster, nameserver)
+
+    def services(self):
+        """The agent's services by ID."""
+        return web.get_json(self.address, "/v1/agent/services")

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon under test, with a configuration file of its own."""
+
+import json
+import os
+import pathlib
+
+from . import web
+from .ports import free_port
+from .waiting import until
+
+_ROOT = pathlib.Path(__file__).resolve().parents[3]
+_BINARY = pathlib.Path(os.environ.get("NSADDRD_BIN", _ROOT / "build" / "nsaddrd")).absolute()
+
+
+class Nsaddrd:
+    """nsaddrd on a port of its own. Settings go by their full name: {"register.mode": "single"}."""
+
+    def __init__(self, run, consul_address, settings=None):
+        self._run = run
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._settings = {
+            "listen": self.address,
+            "admin.listen": "",
+            "consul.address": f"http://{consul_address}",
+            "register.advertise": "127.0.0.1",
+            "register.check_interval": "1s",
+            "register.drain": "1s",
+            **(settings or {}),
+        }
+        self._process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, failure, *_):
+        # A test that failed needs its logs, not a second failure on top.
+        if failure:
+            self._process.kill()
+        elif self._process.is_running():
+            self.stop()
+
+    def start(self):
+        folder = self._run.folder_for(f"config-{self.port}")
+        (folder / "nsaddrd.conf").write_text(_libconfig(self._settings))
+        self._process = self._run.start("nsaddrd", [_BINARY, "-c", folder / "nsaddrd.conf"])
+        until(
+            f"an answer of nsaddrd on {self.address}",
+            lambda: web.get(self.address, "/healthz"),
+            lambda r: r.status == 200,
+        )
+
+    def stop(self):
+        """SIGTERM, and the clean end that must follow."""
+        self._process.terminate()
+        status = self._process.wait(timeout=20)
+        assert status == 0, (
+            f"nsaddrd ended with status {status} after SIGTERM\n{self._process.tail()}"
+        )
+
+    def get(self, path):
+        return web.get(self.address, path)
+
+    def await_list(self, cluster, nameservers, timeout=30.0):
+        """Waits until it serves exactly these NameServers as the live list of the cluster."""
+        wanted = web.Reply(200, "", "", list_of(nameservers))
+        until(
+            f"the live list of {cluster}: {wanted.body}",
+            lambda: self.get(f"/rocketmq/{cluster}"),
+            lambda r: r == wanted,
+            timeout,
+        )
+
+
+def list_of(nameservers):
+    """The body that clients get: all are on one address, so the order is that of the ports."""
+    return ";".join(
+        f"127.0.0.1:{port}" for port in sorted(nameserver.port for nameserver in nameservers)
+    )
+
+
+def _libconfig(settings):
+    groups = {}
+    for name, value in settings.items():
+        group, _, key = name.rpartition(".")
+        groups.setdefault(group, []).append(f"{key} = {json.dumps(value)};")
+    top = groups.pop("", [])
+    return (
+        "\n".join(top + [f"{group} : {{ {' '.join(lines)} }};" for group, lines in groups.items()])
+        + "\n"
+    )

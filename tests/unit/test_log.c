@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "unit.h"
+
+static char captured[16384];
+static int saved_stderr, reader;
+
+static int begin(void **state)
+{
+    (void)state;
+    int ends[2];
+    if (pipe(ends) != 0)
+        return -1;
+    reader = ends[0];
+    saved_stderr = dup(STDERR_FILENO);
+    (void)dup2(ends[1], STDERR_FILENO);
+    (void)close(ends[1]);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    return 0;
+}
+
+/* Gives standard error back and returns what went to it meanwhile. */
+static const char *written(void)
+{
+    (void)dup2(saved_stderr, STDERR_FILENO);
+    ssize_t n = 0;
+    size_t len = 0;
+    while ((n = read(reader, captured + len, sizeof captured - 1 - len)) > 0)
+        len += (size_t)n;
+    captured[len] = '\0';
+    return captured;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    (void)dup2(saved_stderr, STDERR_FILENO);
+    (void)close(saved_stderr);
+    (void)close(reader);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    return 0;
+}
+
+/* The line behind its time, which is checked. */
+static const char *untimed(const char *line)
+{
+    static const char form[] = "ts=dddd-dd-ddTdd:dd:dd.dddZ ";
+    for (size_t i = 0; i < sizeof form - 1; i++) {
+        if (form[i] == 'd')
+            assert_in_range(line[i], '0', '9');
+        else
+            assert_int_equal(line[i], form[i]);
+    }
+    return line + sizeof form - 1;
+}
+
+static size_t lines_in(const char *text)
+{
+    size_t lines = 0;
+    for (; *text != '\0'; text++)
+        lines += *text == '\n';
+    return lines;
+}
+
+TEST(test_log__writes_logfmt)
+{
+    LOG_INFO("cluster changed", F_STR("cluster", "a"), F_INT("count", -3));
+    assert_string_equal(untimed(written()),
+                        "level=info msg=\"cluster changed\" cluster=a count=-3\n");
+}
+
+TEST(test_log__names_each_level)
+{
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_LOGFMT);
+    LOG_DEBUG("x", F_INT("n", 1));
+    LOG_WARN("x", F_INT("n", 1));
+    LOG_ERROR("x", F_INT("n", 1));
+    const char *text = written();
+    assert_non_null(strstr(text, "level=debug"));
+    assert_non_null(strstr(text, "level=warn"));
+    assert_non_null(strstr(text, "level=error"));
+}
+
+TEST(test_log__drops_what_is_below_the_level)
+{
+    log_configure(LOG_LEVEL_WARN, LOG_FORMAT_LOGFMT);
+    LOG_DEBUG("x", F_INT("n", 1));
+    LOG_INFO("x", F_INT("n", 1));
+    assert_string_equal(written(), "");
+}
+
+TEST(test_log__quotes_what_is_not_a_plain_word)
+{
+    LOG_INFO("x", F_STR("empty", ""), F_STR("blank", "a b"), F_STR("equals", "a=b"));
+    assert_non_null(strstr(written(), "empty=\"\" blank=\"a b\" equals=\"a=b\"\n"));
+}
+
+TEST(test_log__a_value_cannot_end_its_line)
+{
+    LOG_INFO("x", F_STR("v", "a\nlevel=error msg=forged\r"));
+    const char *text = written();
+    assert_int_equal(lines_in(text), 1);
+    assert_non_null(strstr(text, "v=\"a\\u000alevel=error msg=forged\\u000d\""));
+}
+
+TEST(test_log__a_value_cannot_end_its_quotes)
+{
+    LOG_INFO("x", F_STR("v", "a\" other=\"b\\"));
+    assert_non_null(strstr(written(), "v=\"a\\\" other=\\\"b\\\\\"\n"));
+}
+
+TEST(test_log__is_ascii_whatever_a_peer_says)
+{
+    char all[256];
+    for (size_t i = 0; i < 255; i++)
+        all[i] = (char)(i + 1);
+    all[255] = '\0';
+    LOG_INFO("x", F_STR("v", all));
+    for (const char *c = written(); *c != '\0'; c++)
+        assert_true(*c == '\n' || (*c >= 0x20 && *c < 0x7f));
+}
+
+TEST(test_log__cuts_a_long_value)
+{
+    char big[5000];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    LOG_INFO("x", F_STR("big", big), F_STR("after", "b"));
+    const char *text = written();
+    assert_true(strlen(text) < 1300);
+    assert_non_null(strstr(text, "xxx...\" after=b\n"));
+}
+
+TEST(test_log__keeps_a_list_of_forty_addresses_whole)
+{
+    char list[1024] = "";
+    size_t len = 0;
+    for (int i = 10; i < 50; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "192.168.100.%d:10911;", i);
+    LOG_INFO("x", F_STR("list", list));
+    assert_non_null(strstr(written(), list));
+}
+
+TEST(test_log__is_one_line_however_much_there_is)
+{
+    char big[3000];
+    memset(big, '\n', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    LOG_INFO("x", F_STR("a", big), F_STR("b", big), F_STR("c", big), F_STR("d", big),
+             F_STR("e", big), F_STR("f", big));
+    const char *text = written();
+    assert_int_equal(lines_in(text), 1);
+    assert_true(strlen(text) <= 4096);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
+static cJSON *parse_line(const char *text)
+{
+    cJSON *line = cJSON_Parse(text);
+    assert_true(cJSON_IsObject(line));
+    return line;
+}
+
+TEST(test_log__writes_json_objects)
+{
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    LOG_WARN("hello you", F_STR("text", "a\"b\\c\nd\x01\xff"), F_INT("n", 42));
+    const char *text = written();
+    assert_int_equal(lines_in(text), 1);
+    cJSON *line = parse_line(text);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(line, "level")), "warn");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(line, "msg")), "hello you");
+    assert_int_equal(cJSON_GetObjectItem(line, "n")->valueint, 42);
+    /* A byte beyond ASCII becomes the character of that number. */
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(line, "text")),
+                        "a\"b\\c\nd\x01\xc3\xbf");
+    cJSON_Delete(line);
+}
+
+TEST(test_log__json_stays_valid_when_values_are_cut)
+{
+    char big[5000];
+    memset(big, '"', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    LOG_INFO("x", F_STR("a", big), F_STR("b", big), F_STR("why", "enough"));
+    cJSON *line = parse_line(written());
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(line, "why")), "enough");
+    cJSON_Delete(line);
+}
+
+TEST(test_log__leaves_errno_alone)
+{
+    errno = ENOENT;
+    LOG_INFO("x", F_INT("n", 1));
+    int after = errno;
+    (void)written();
+    assert_int_equal(after, ENOENT);
+}
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_log__writes_logfmt, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__names_each_level, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__drops_what_is_below_the_level, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__quotes_what_is_not_a_plain_word, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__a_value_cannot_end_its_line, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__a_value_cannot_end_its_quotes, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__is_ascii_whatever_a_peer_says, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__cuts_a_long_value, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__keeps_a_list_of_forty_addresses_whole, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(test_log__is_one_line_however_much_there_is, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__writes_json_objects, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__json_stays_valid_when_values_are_cut, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__leaves_errno_alone, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

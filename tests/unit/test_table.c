@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "model/table.h"
+#include "unit.h"
+
+#define MANY 5000
+
+static struct endpoint endpoint(const char *text)
+{
+    struct endpoint e;
+    assert_true(endpoint_parse(&e, text, strlen(text)));
+    return e;
+}
+
+static struct cluster *cluster(const char *id, const char *address)
+{
+    struct endpoint e = endpoint(address);
+    struct cluster *c = cluster_new(id, CLUSTER_LIVE, 42, &e, 1);
+    assert_non_null(c);
+    return c;
+}
+
+static const struct cluster *find(const struct table *t, const char *id)
+{
+    return table_find(t, id, strlen(id));
+}
+
+static struct table *copy(const struct table *base, size_t more)
+{
+    struct table *t = table_copy(base, more);
+    assert_non_null(t);
+    return t;
+}
+
+static struct table *table_with(size_t room)
+{
+    struct table *empty = table_new();
+    struct table *t = copy(empty, room);
+    table_unref(empty);
+    return t;
+}
+
+static void name_of(int n, char out[static 16])
+{
+    (void)snprintf(out, 16, "c%d", n);
+}
+
+TEST(test_table__an_empty_table_finds_nothing)
+{
+    struct table *t = table_new();
+    assert_int_equal(table_count(t), 0);
+    assert_null(find(t, "a"));
+    assert_null(find(t, ""));
+    table_unref(t);
+}
+
+TEST(test_table__finds_every_one_of_many)
+{
+    struct table *t = table_with(MANY);
+    char name[16];
+    for (int i = 0; i < MANY; i++) {
+        name_of(i, name);
+        table_set(t, cluster(name, "10.0.0.1:80"));
+    }
+    assert_int_equal(table_count(t), MANY);
+    for (int i = 0; i < MANY; i++) {
+        name_of(i, name);
+        const struct cluster *c = find(t, name);
+        assert_non_null(c);
+        assert_string_equal(c->id, name);
+    }
+    assert_null(find(t, "c5000"));
+    table_unref(t);
+}
+
+TEST(test_table__removing_some_keeps_the_others_findable)
+{
+    struct table *t = table_with(MANY);
+    char name[16];
+    for (int i = 0; i < MANY; i++) {
+        name_of(i, name);
+        table_set(t, cluster(name, "10.0.0.1:80"));
+    }
+    for (int i = 0; i < MANY; i += 3) {
+        name_of(i, name);
+        table_remove(t, name);
+    }
+    for (int i = 0; i < MANY; i++) {
+        name_of(i, name);
+        assert_int_equal(find(t, name) != NULL, i % 3 != 0);
+    }
+    table_unref(t);
+}
+
+TEST(test_table__agrees_with_a_plain_list_over_a_random_history)
+{
+    enum { NAMES = 64 };
+    bool in[NAMES] = {false};
+    size_t count = 0;
+    struct table *t = table_with(NAMES);
+    struct jitter j;
+    char name[16];
+    jitter_seed(&j, 99);
+    for (int step = 0; step < 20000; step++) {
+        int n = (int)jitter_upto(&j, NAMES - 1);
+        bool set = jitter_upto(&j, 1) == 0;
+        name_of(n, name);
+        if (set)
+            table_set(t, cluster(name, "10.0.0.1:80"));
+        else
+            table_remove(t, name);
+        count = count + (set && !in[n]) - (!set && in[n]);
+        in[n] = set;
+        assert_int_equal(table_count(t), count);
+        n = (int)jitter_upto(&j, NAMES - 1);
+        name_of(n, name);
+        assert_int_equal(find(t, name) != NULL, in[n]);
+    }
+    table_unref(t);
+}
+
+TEST(test_table__finds_exactly_all_bytes)
+{
+    struct table *t = table_with(2);
+    table_set(t, cluster("1", "10.0.0.1:80"));
+    table_set(t, cluster("10", "10.0.0.2:80"));
+    assert_string_equal(table_find(t, "10", 1)->body, "10.0.0.1:80");
+    assert_string_equal(table_find(t, "10", 2)->body, "10.0.0.2:80");
+    assert_null(table_find(t, "100", 3));
+    assert_null(table_find(t, "10\0", 3));
+    assert_null(table_find(t, "10", 0));
+    table_unref(t);
+}
+
+TEST(test_table__ids_are_case_sensitive)
+{
+    struct table *t = table_with(2);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    assert_null(find(t, "A"));
+    table_unref(t);
+}
+
+TEST(test_table__setting_again_replaces)
+{
+    struct table *t = table_with(1);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    table_set(t, cluster("a", "10.0.0.2:80"));
+    assert_int_equal(table_count(t), 1);
+    assert_string_equal(find(t, "a")->body, "10.0.0.2:80");
+    table_unref(t);
+}
+
+TEST(test_table__removing_what_is_not_there_does_nothing)
+{
+    struct table *t = table_with(1);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    table_remove(t, "b");
+    assert_int_equal(table_count(t), 1);
+    table_unref(t);
+}
+
+TEST(test_table__a_copy_shares_its_clusters)
+{
+    struct table *t = table_with(1);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    struct table *next = copy(t, 1);
+    assert_ptr_equal(find(t, "a"), find(next, "a"));
+    table_unref(t);
+    assert_string_equal(find(next, "a")->body, "10.0.0.1:80");
+    table_unref(next);
+}
+
+TEST(test_table__changing_a_copy_leaves_the_base_alone)
+{
+    struct table *t = table_with(2);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    table_set(t, cluster("b", "10.0.0.1:80"));
+    struct table *next = copy(t, 1);
+    table_set(next, cluster("a", "10.0.0.2:80"));
+    table_set(next, cluster("c", "10.0.0.2:80"));
+    table_remove(next, "b");
+    assert_string_equal(find(t, "a")->body, "10.0.0.1:80");
+    assert_non_null(find(t, "b"));
+    assert_null(find(t, "c"));
+    table_unref(next);
+    table_unref(t);
+}
+
+TEST(test_table__a_cluster_outlives_its_tables_while_it_is_held)
+{
+    struct table *t = table_with(1);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    const struct cluster *held = cluster_ref(find(t, "a"));
+    table_unref(t);
+    assert_string_equal(held->body, "10.0.0.1:80");
+    cluster_unref(held);
+}
+
+TEST(test_table__a_table_lives_until_its_last_holder_lets_go)
+{
+    struct table *t = table_with(1);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    const struct table *held = table_ref(t);
+    table_unref(t);
+    assert_non_null(find(held, "a"));
+    table_unref(held);
+}
+
+TEST(test_table__unref_takes_null)
+{
+    table_unref(NULL);
+    cluster_unref(NULL);
+}
+
+TEST(test_table__the_body_is_the_sorted_list)
+{
+    struct endpoint list[] = {endpoint("[2001:db8::1]:9876"), endpoint("10.0.0.10:80"),
+                              endpoint("10.0.0.9:80"), endpoint("10.0.0.9:80")};
+    size_t count = endpoint_sort(list, COUNT_OF(list));
+    struct cluster *c = cluster_new("a", CLUSTER_LIVE, 42, list, count);
+    assert_string_equal(c->body, "10.0.0.9:80;10.0.0.10:80;[2001:db8::1]:9876");
+    assert_int_equal(c->body_len, strlen(c->body));
+    assert_int_equal(c->count, 3);
+    cluster_unref(c);
+}
+
+TEST(test_table__a_cluster_keeps_what_it_is_told)
+{
+    struct cluster *c = cluster("a", "10.0.0.1:80");
+    assert_int_equal(c->state, CLUSTER_LIVE);
+    assert_int_equal(c->since_wall_ms, 42);
+    assert_false(c->pinned);
+    assert_string_equal(c->id, "a");
+    cluster_unref(c);
+}
+
+TEST(test_table__a_cluster_without_addresses_has_an_empty_body)
+{
+    struct cluster *c = cluster_new("a", CLUSTER_UNREAD, 42, NULL, 0);
+    assert_string_equal(c->body, "");
+    assert_int_equal(c->body_len, 0);
+    cluster_unref(c);
+}
+
+TEST(test_table__equal_bodies_have_equal_etags)
+{
+    struct cluster *a = cluster("a", "10.0.0.1:80");
+    struct endpoint e = endpoint("10.0.0.1:80");
+    struct cluster *b = cluster_new("other", CLUSTER_HELD, 7, &e, 1);
+    assert_string_equal(a->etag, b->etag);
+    cluster_unref(a);
+    cluster_unref(b);
+}
+
+TEST(test_table__other_bodies_have_other_etags)
+{
+    struct cluster *a = cluster("a", "10.0.0.1:80");
+    struct cluster *b = cluster("a", "10.0.0.1:81");
+    assert_string_not_equal(a->etag, b->etag);
+    cluster_unref(a);
+    cluster_unref(b);
+}
+
+TEST(test_table__etags_are_quoted)
+{
+    struct cluster *c = cluster("a", "10.0.0.1:80");
+    assert_int_equal(strlen(c->etag), 18);
+    assert_int_equal(c->etag[0], '"');
+    assert_int_equal(c->etag[17], '"');
+    assert_int_equal(strspn(c->etag + 1, "0123456789abcdef"), 16);
+    cluster_unref(c);
+}
+
+static bool count_visit(const struct cluster *c, void *arg)
+{
+    (void)c;
+    int *left = arg;
+    return --*left > 0;
+}
+
+TEST(test_table__each_visits_all)
+{
+    struct table *t = table_with(3);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    table_set(t, cluster("b", "10.0.0.1:80"));
+    table_set(t, cluster("c", "10.0.0.1:80"));
+    int left = 100;
+    table_each(t, count_visit, &left);
+    assert_int_equal(left, 97);
+    table_unref(t);
+}
+
+TEST(test_table__each_stops_when_told)
+{
+    struct table *t = table_with(3);
+    table_set(t, cluster("a", "10.0.0.1:80"));
+    table_set(t, cluster("b", "10.0.0.1:80"));
+    table_set(t, cluster("c", "10.0.0.1:80"));
+    int left = 2;
+    table_each(t, count_visit, &left);
+    assert_int_equal(left, 0);
+    table_unref(t);
+}
+
+TEST(test_table__every_state_has_a_word)
+{
+    assert_string_equal(cluster_state_name(CLUSTER_UNREAD), "unread");
+    assert_string_equal(cluster_state_name(CLUSTER_EMPTY), "empty");
+    assert_string_equal(cluster_state_name(CLUSTER_LIVE), "live");
+    assert_string_equal(cluster_state_name(CLUSTER_HELD), "held");
+    assert_string_equal(cluster_state_name(CLUSTER_RESTORED), "restored");
+    assert_string_equal(cluster_state_name(CLUSTER_GONE), "gone");
+}
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table__an_empty_table_finds_nothing),
+        cmocka_unit_test(test_table__finds_every_one_of_many),
+        cmocka_unit_test(test_table__removing_some_keeps_the_others_findable),
+        cmocka_unit_test(test_table__agrees_with_a_plain_list_over_a_random_history),
+        cmocka_unit_test(test_table__finds_exactly_all_bytes),
+        cmocka_unit_test(test_table__ids_are_case_sensitive),
+        cmocka_unit_test(test_table__setting_again_replaces),
+        cmocka_unit_test(test_table__removing_what_is_not_there_does_nothing),
+        cmocka_unit_test(test_table__a_copy_shares_its_clusters),
+        cmocka_unit_test(test_table__changing_a_copy_leaves_the_base_alone),
+        cmocka_unit_test(test_table__a_cluster_outlives_its_tables_while_it_is_held),
+        cmocka_unit_test(test_table__a_table_lives_until_its_last_holder_lets_go),
+        cmocka_unit_test(test_table__unref_takes_null),
+        cmocka_unit_test(test_table__the_body_is_the_sorted_list),
+        cmocka_unit_test(test_table__a_cluster_keeps_what_it_is_told),
+        cmocka_unit_test(test_table__a_cluster_without_addresses_has_an_empty_body),
+        cmocka_unit_test(test_table__equal_bodies_have_equal_etags),
+        cmocka_unit_test(test_table__other_bodies_have_other_etags),
+        cmocka_unit_test(test_table__etags_are_quoted),
+        cmocka_unit_test(test_table__each_visits_all),
+        cmocka_unit_test(test_table__each_stops_when_told),
+        cmocka_unit_test(test_table__every_state_has_a_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
