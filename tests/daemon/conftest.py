@@ -11,21 +11,18 @@ LOG_TAIL = 40
 _daemons = pytest.StashKey()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure():
     if not BINARY.exists():
-        for item in items:
-            if "test_fake_consul" not in item.nodeid:
-                item.add_marker(pytest.mark.skip(reason=f"there is no {BINARY}: build it or set NSADDRD_BIN"))
+        raise pytest.UsageError(f"there is no {BINARY}: build it or set NSADDRD_BIN")
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    report = yield
+    report = (yield).get_result()
     if report.failed:
         for daemon in item.stash.get(_daemons, ()):
             tail = "\n".join(daemon.log().splitlines()[-LOG_TAIL:])
             report.sections.append((f"nsaddrd on port {daemon.port}", tail))
-    return report
 
 
 @pytest.fixture

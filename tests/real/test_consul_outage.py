@@ -44,15 +44,15 @@ def test_list_outlives_a_consul_agent_that_returns_empty_handed(run, consul, fab
                 lambda: nsaddrd.get("/rocketmq/a"),
                 lambda reply: reply.state == "held",
             )
-            # The fabio that lived through it may go on with what it knew: it waits for an index above
-            # its last one. A fresh one can only route by what we have registered again.
+            # The fabio that lived through it may go on with what it knew: it waits for an index
+            # above its last. A fresh one can only route by what we have registered again.
             with Fabio(run, consul) as fresh:
                 for router, cluster in itertools.product((fabio, fresh), nameservers):
                     router.await_route(f"/rocketmq/{cluster}", nsaddrd.address)
                     until(
                         f"the held list of {cluster} through fabio",
                         lambda: web.get(router.address, f"/rocketmq/{cluster}"),
-                        lambda reply: reply == (200, "held", "", list_of(nameservers[cluster])),
+                        lambda r: r == (200, "held", "", list_of(nameservers[cluster])),
                     )
 
             consul.register_clusters(nameservers)
