@@ -18,6 +18,7 @@ BINARY = Path(os.environ.get("NSADDRD_BIN") or Path(__file__).parents[2] / "buil
 START_DEADLINE = 20.0
 STOP_DEADLINE = 20.0
 
+LEAKS_OF_LIBRARIES = Path(__file__).with_name("leaks.supp")
 _SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer",
                     "MemorySanitizer", "runtime error:")
 
@@ -26,6 +27,7 @@ def clean_environment(folder, extra=None):
     """No CONSUL_* or NSADDRD_* variable of whoever runs the tests reaches the daemon."""
     kept = {name: value for name, value in os.environ.items()
             if name in ("PATH", "LD_LIBRARY_PATH", "LANG") or name.endswith("SAN_OPTIONS")}
+    kept.setdefault("LSAN_OPTIONS", f"suppressions={LEAKS_OF_LIBRARIES}:print_suppressions=0")
     return {**kept, "HOME": str(folder), "TZ": "UTC", **(extra or {})}
 
 
@@ -77,13 +79,15 @@ class Daemon:
             self._process = subprocess.Popen([str(BINARY), "-c", str(config), *self._arguments], stdout=log,
                                              stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder, env=self._env)
         path = "/readyz" if ready else "/healthz"
-        eventually(lambda: self._answers(path), f"the daemon answers {path} with 200", START_DEADLINE)
+        ports = [self.port, self.admin_port] if self.options["admin.listen"] else [self.port]
+        eventually(lambda: all(self._answers(port, path) for port in ports),
+                   f"the daemon answers {path} with 200", START_DEADLINE)
         return self
 
-    def _answers(self, path):
+    def _answers(self, port, path):
         assert self.is_running(), f"the daemon ended with {self._process.returncode}:\n{self.log()}"
         try:
-            return self.get(path).status == 200
+            return wire.get(port, path).status == 200
         except OSError:
             return False
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists on disk: what was last good is served after a restart without Consul, and nothing else is."""
 
+from contextlib import suppress
+
 import pytest
 
 from fake_consul import Instance, Reply
@@ -25,11 +27,19 @@ def start(watch, folder):
     return start
 
 
+def contents(folder):
+    """File -> bytes. Files that vanish meanwhile, as temporary ones do, are not there."""
+    found = {}
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found[path] = path.read_bytes()
+    return found
+
 
 def the_file(folder, text=b"10.0.0.1:9876"):
-    """The state file, once it holds this text."""
+    """The state file, once it holds this text under the name that lasts."""
     def find():
-        return [path for path in folder.iterdir() if path.is_file() and text in path.read_bytes()]
+        return [path for path, data in contents(folder).items() if text in data and path.suffix != ".tmp"]
     return eventually(find, "the state is on disk")[0]
 
 
@@ -120,7 +130,7 @@ def test_damaged_file_is_refused_and_kept_aside(start, consul, folder, damage):
     second = start(ready=False)
     assert second.list_of("a") == 503
     assert len(second.log_lines(str(folder))) == 1
-    assert damaged in [file.read_bytes() for file in folder.iterdir() if file != path]
+    assert damaged in [data for file, data in contents(folder).items() if file != path]
     consul.start()
     second.eventually_lists("a", "10.0.0.1:9876", deadline=20)
 
