@@ -30,8 +30,10 @@
 
 struct listener {
     struct http *http;
-    struct MHD_Daemon *daemon;
+    const char *text; /* the address as configured */
     bool admin;
+    int fd; /* -1 when the daemon has it */
+    struct MHD_Daemon *daemon;
 };
 
 struct http {
@@ -351,16 +353,13 @@ static unsigned thread_count(const struct config *c, bool admin)
     return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
 }
 
-static bool listen_on(struct http *h, struct listener *l, const char *text, struct error *reterr)
+static bool start_answering(struct listener *l, struct error *reterr)
 {
-    const struct config *c = h->config;
+    const struct config *c = l->http->config;
     unsigned threads = thread_count(c, l->admin);
-    int fd = open_socket(c, l->admin, text, reterr);
-    if (fd < 0)
-        return false;
     unsigned limit = l->admin ? ADMIN_CONNECTIONS : (unsigned)c->http.max_connections;
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+        {MHD_OPTION_LISTEN_SOCKET, l->fd, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limit, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)(c->http.idle_timeout_ms / 1000), NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL},
@@ -373,14 +372,13 @@ static bool listen_on(struct http *h, struct listener *l, const char *text, stru
     l->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
                                  on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
                                  MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    if (l->daemon == NULL) {
-        (void)close(fd);
+    if (l->daemon == NULL)
         return error_set(reterr,
-                         "cannot start answering on %s: libmicrohttpd refuses, with %u "
-                         "threads and %u connections",
-                         text, threads, limit);
-    }
-    LOG_INFO("listening", F_STR("address", text), F_STR("for", l->admin ? "admin" : "clients"),
+                         "cannot start answering on %s: libmicrohttpd refuses, with %u threads and "
+                         "%u connections",
+                         l->text, threads, limit);
+    l->fd = -1;
+    LOG_INFO("listening", F_STR("address", l->text), F_STR("for", l->admin ? "admin" : "clients"),
              F_INT("threads", threads));
     return true;
 }
@@ -400,13 +398,14 @@ static void raise_file_limit(const struct config *c)
                  F_INT("need", need), F_INT("limit", limit.rlim_cur));
 }
 
-static bool listen_all(struct http *h, const struct strings *list, bool admin, struct error *reterr)
+static bool open_all(struct http *h, const struct strings *list, bool admin, struct error *reterr)
 {
     for (size_t i = 0; i < list->count; i++) {
-        struct listener *l = &h->listeners[h->count++];
-        *l = (struct listener){.http = h, .admin = admin};
-        if (!listen_on(h, l, list->items[i], reterr))
+        int fd = open_socket(h->config, admin, list->items[i], reterr);
+        if (fd < 0)
             return false;
+        h->listeners[h->count++] =
+            (struct listener){.http = h, .text = list->items[i], .admin = admin, .fd = fd};
     }
     return true;
 }
@@ -425,8 +424,12 @@ struct http *http_start(const struct config *config, struct registry *registry,
     h->registry = registry;
     h->unknown = (struct unknown_ids)UNKNOWN_IDS_INIT;
     raise_file_limit(config);
-    if (listen_all(h, &config->listen, false, reterr) &&
-        listen_all(h, &config->admin.listen, true, reterr))
+    /* All or nothing: whoever finds one address answering finds every one. */
+    bool ok = open_all(h, &config->listen, false, reterr) &&
+              open_all(h, &config->admin.listen, true, reterr);
+    for (size_t i = 0; ok && i < h->count; i++)
+        ok = start_answering(&h->listeners[i], reterr);
+    if (ok)
         return h;
     http_stop(h);
     return NULL;
@@ -436,9 +439,12 @@ void http_stop(struct http *h)
 {
     if (h == NULL)
         return;
-    for (size_t i = 0; i < h->count; i++)
+    for (size_t i = 0; i < h->count; i++) {
         if (h->listeners[i].daemon != NULL)
             MHD_stop_daemon(h->listeners[i].daemon);
+        if (h->listeners[i].fd >= 0)
+            (void)close(h->listeners[i].fd);
+    }
     free(h->listeners);
     free(h);
 }

@@ -7,7 +7,7 @@
 #include "unit.h"
 
 /* New; the list ends with NULL. */
-__attribute__((sentinel)) static inline struct config *config_of(const char *first, ...)
+static inline struct config *config_of(const char *first, ...)
 {
     const char *items[16];
     size_t count = 0;

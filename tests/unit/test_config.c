@@ -289,12 +289,6 @@ TEST(test_config__an_error_that_shows_late_still_names_its_origin)
     refused(NULL, "CONSUL_HTTP_ADDR=ftp://h", NULL, "CONSUL_HTTP_ADDR: consul.address: ");
 }
 
-TEST(test_config__errors_are_one_line)
-{
-    refused_file("listen = \"a\\nb\\nc\";", "listen");
-    refused_file("consul : { wait = \"a\\nb\"; };", "consul.wait");
-}
-
 /* -- values that only fit together ----------------------------------------------------------- */
 
 TEST(test_config__no_listen_address_at_all_is_refused)
@@ -584,7 +578,6 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_config__an_error_that_shows_late_still_names_its_origin, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_config__errors_are_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_config__no_listen_address_at_all_is_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_config__certificate_and_key_come_together, setup,
