@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cjson/cJSON.h>
+
+#include "announce/announce.h"
+#include "base/log.h"
+#include "config_of.h"
+#include "fake_httpc.h"
+#include "model/registry.h"
+#include "model/table.h"
+
+#define PARENT "nameSvrIndex-10.0.0.5-8080"
+#define CHILD(id) "nameSvrIndex-" id "-10.0.0.5-8080"
+#define SERVICES "/v1/agent/services"
+#define CHECKS "/v1/agent/checks"
+#define REGISTER "PUT /v1/agent/service/register"
+#define DEREGISTER "PUT /v1/agent/service/deregister/"
+#define MAINTENANCE "PUT /v1/agent/service/maintenance/"
+
+static struct config *config;
+static struct registry *registry;
+static struct httpc *httpc;
+static struct announce *announce;
+static int drained;
+
+/* What the agent has, from the registrations it was sent. */
+static cJSON *agent_services, *agent_checks;
+
+static void tell_agent(void)
+{
+    char *services = cJSON_PrintUnformatted(agent_services);
+    char *checks = cJSON_PrintUnformatted(agent_checks);
+    fake_rule(httpc, SERVICES, 200, 0, services);
+    fake_rule(httpc, CHECKS, 200, 0, checks);
+    cJSON_free(services);
+    cJSON_free(checks);
+}
+
+static void begin(const char *first, const char *second)
+{
+    struct error error;
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+    config = config_of("register.advertise=10.0.0.5", first, second, NULL);
+    registry = registry_new(&error);
+    httpc = httpc_new(config, &error);
+    announce = announce_new(config, httpc, registry, &error);
+    assert_non_null(announce);
+    agent_services = cJSON_CreateObject();
+    agent_checks = cJSON_CreateObject();
+    tell_agent();
+    fake_rule(httpc, "/v1/agent/service/", 200, 0, "");
+    fake_rule(httpc, "/v1/health/service/", 200, 1, "[{\"Service\":{\"ID\":\"" PARENT "\"}}]");
+    drained = 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    config = NULL;
+    registry = NULL;
+    httpc = NULL;
+    announce = NULL;
+    agent_services = agent_checks = NULL;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    announce_free(announce);
+    httpc_free(httpc);
+    registry_free(registry);
+    config_free(config);
+    cJSON_Delete(agent_services);
+    cJSON_Delete(agent_checks);
+    return 0;
+}
+
+/* Serves a live list for each of these one-letter ids, an empty one for upper-case ones. */
+static void serve(const char *ids)
+{
+    struct endpoint e;
+    assert_true(endpoint_make(&e, "10.0.0.1", 9876));
+    struct table *empty = table_new();
+    struct table *t = table_copy(empty, strlen(ids));
+    table_unref(empty);
+    for (const char *c = ids; *c != '\0'; c++) {
+        char id[2] = {*c, '\0'};
+        bool listed = *c >= 'a';
+        table_set(t, cluster_new(id, listed ? CLUSTER_HELD : CLUSTER_EMPTY, 1, &e, listed));
+    }
+    registry_publish(registry, t);
+    announce_wake(announce);
+}
+
+/* What the agent would have after the registrations and deregistrations since `from`. */
+static void apply_writes(size_t from)
+{
+    for (size_t i = from; i < httpc->request_count; i++) {
+        const struct fake_request *r = &httpc->requests[i];
+        const char *gone = strstr(r->path, "/deregister/");
+        if (gone != NULL)
+            cJSON_DeleteItemFromObjectCaseSensitive(agent_services, gone + 12);
+        if (r->body == NULL)
+            continue;
+        cJSON *body = cJSON_Parse(r->body);
+        const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(body, "ID"));
+        cJSON *service = cJSON_Duplicate(body, 1);
+        cJSON_DeleteItemFromObject(service, "Name");
+        cJSON_DeleteItemFromObject(service, "Check");
+        cJSON_AddStringToObject(service, "Service",
+                                cJSON_GetStringValue(cJSON_GetObjectItem(body, "Name")));
+        cJSON_DeleteItemFromObjectCaseSensitive(agent_services, id);
+        cJSON_AddItemToObject(agent_services, id, service);
+        char check[256];
+        (void)snprintf(check, sizeof check, "%s:check", id);
+        cJSON_DeleteItemFromObjectCaseSensitive(agent_checks, check);
+        cJSON_AddStringToObject(cJSON_AddObjectToObject(agent_checks, check), "ServiceID", id);
+        cJSON_Delete(body);
+    }
+    tell_agent();
+}
+
+/* Clusters "a" and "b" are registered, and the agent says so. */
+static void begin_registered(void)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve("ab");
+    fake_run(httpc, 2000);
+    assert_int_equal(fake_count(httpc, REGISTER), 3);
+    apply_writes(0);
+    fake_run(httpc, 60000);
+    assert_int_equal(fake_count(httpc, REGISTER), 3);
+}
+
+static size_t writes(void)
+{
+    return fake_count(httpc, "PUT ");
+}
+
+/* The ID in the body of the n-th registration. */
+static const char *registered_id(size_t n)
+{
+    static char out[128];
+    size_t at = fake_find(httpc, REGISTER, 0);
+    while (n-- > 0 && at != SIZE_MAX)
+        at = fake_find(httpc, REGISTER, at + 1);
+    if (at == SIZE_MAX)
+        return "(none)";
+    cJSON *body = cJSON_Parse(httpc->requests[at].body);
+    (void)snprintf(out, sizeof out, "%s", cJSON_GetStringValue(cJSON_GetObjectItem(body, "ID")));
+    cJSON_Delete(body);
+    return out;
+}
+
+static void on_drained(void *arg)
+{
+    (void)arg;
+    drained++;
+}
+
+/* -- registering ----------------------------------------------------------------------------- */
+
+TEST(test_announce__nothing_is_registered_before_we_are_ready)
+{
+    begin(NULL, NULL);
+    serve("a");
+    fake_run(httpc, 60000);
+    assert_int_equal(httpc->request_count, 0);
+}
+
+TEST(test_announce__the_parent_comes_before_its_children)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve("ab");
+    fake_run(httpc, 2000);
+    assert_string_equal(registered_id(0), PARENT);
+    assert_int_equal(fake_count(httpc, REGISTER), 3);
+}
+
+TEST(test_announce__a_child_has_its_clusters_route_and_follows_the_parent)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    assert_string_equal(registered_id(1), CHILD("a"));
+    size_t at = fake_find(httpc, REGISTER, fake_find(httpc, REGISTER, 0) + 1);
+    assert_non_null(strstr(httpc->requests[at].body, "\"Tags\":[\"urlprefix-/rocketmq/a\"]"));
+    assert_non_null(strstr(httpc->requests[at].body, "\"AliasService\":\"" PARENT "\""));
+}
+
+TEST(test_announce__clusters_without_a_list_have_no_child)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve("aX");
+    fake_run(httpc, 2000);
+    assert_int_equal(fake_count(httpc, REGISTER), 2);
+}
+
+TEST(test_announce__single_mode_registers_one_route_for_all)
+{
+    begin("register.mode=single", NULL);
+    registry_set_ready(registry);
+    serve("ab");
+    fake_run(httpc, 2000);
+    assert_int_equal(fake_count(httpc, REGISTER), 1);
+    size_t at = fake_find(httpc, REGISTER, 0);
+    assert_non_null(strstr(httpc->requests[at].body, "\"Tags\":[\"urlprefix-/rocketmq/\"]"));
+}
+
+TEST(test_announce__reads_before_it_writes)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    assert_true(fake_find(httpc, "GET " SERVICES, 0) < fake_find(httpc, "PUT ", 0));
+    assert_true(fake_find(httpc, "GET " CHECKS, 0) < fake_find(httpc, "PUT ", 0));
+}
+
+TEST(test_announce__writes_one_at_a_time)
+{
+    begin(NULL, NULL);
+    fake_no_rule(httpc, "/v1/agent/service/");
+    registry_set_ready(registry);
+    serve("abc");
+    for (int i = 0; i < 4; i++) {
+        fake_run(httpc, 1000);
+        assert_int_equal(fake_count_pending(httpc, ""), 1);
+        fake_answer(httpc, fake_pending(httpc, "/v1/agent/service/"), 200, 0, "");
+    }
+    assert_int_equal(fake_count(httpc, REGISTER), 4);
+}
+
+TEST(test_announce__the_local_address_names_us_when_nothing_else_does)
+{
+    begin("register.advertise=", NULL);
+    httpc->local_ip = "10.0.0.7";
+    tell_agent();
+    registry_set_ready(registry);
+    serve("");
+    fake_run(httpc, 2000);
+    assert_string_equal(registered_id(0), "nameSvrIndex-10.0.0.7-8080");
+}
+
+/* -- keeping it so --------------------------------------------------------------------------- */
+
+TEST(test_announce__nothing_is_written_when_nothing_differs)
+{
+    begin_registered();
+    size_t before = writes();
+    size_t reads = fake_count(httpc, "GET " SERVICES);
+    fake_run(httpc, 600000);
+    assert_int_equal(writes(), before);
+    assert_true(fake_count(httpc, "GET " SERVICES) >= reads + 30);
+}
+
+TEST(test_announce__a_lost_child_is_repaired)
+{
+    begin_registered();
+    cJSON_DeleteItemFromObjectCaseSensitive(agent_services, CHILD("a"));
+    tell_agent();
+    fake_run(httpc, 18500);
+    assert_true(fake_count(httpc, REGISTER) > 3);
+    assert_string_equal(registered_id(3), CHILD("a"));
+}
+
+TEST(test_announce__a_lost_check_is_repaired)
+{
+    begin_registered();
+    cJSON_DeleteItemFromObjectCaseSensitive(agent_checks, PARENT ":check");
+    tell_agent();
+    fake_run(httpc, 18500);
+    assert_string_equal(registered_id(3), PARENT);
+}
+
+TEST(test_announce__a_new_cluster_is_registered_soon)
+{
+    begin_registered();
+    serve("abc");
+    fake_run(httpc, 1100);
+    assert_int_equal(fake_count(httpc, REGISTER), 4);
+    assert_string_equal(registered_id(3), CHILD("c"));
+}
+
+TEST(test_announce__many_changes_are_one_look)
+{
+    begin_registered();
+    size_t before = fake_count(httpc, "GET " SERVICES);
+    for (int i = 0; i < 100; i++)
+        announce_wake(announce);
+    fake_run(httpc, 1050);
+    assert_int_equal(fake_count(httpc, "GET " SERVICES), before + 1);
+}
+
+TEST(test_announce__the_child_of_a_cluster_that_is_gone_is_removed)
+{
+    begin_registered();
+    serve("a");
+    fake_run(httpc, 1100);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER CHILD("b")), 1);
+}
+
+TEST(test_announce__services_of_others_are_left_alone)
+{
+    begin_registered();
+    cJSON *other = cJSON_AddObjectToObject(agent_services, "nameSvrIndex-z-10.0.0.6-8080");
+    cJSON_AddStringToObject(cJSON_AddObjectToObject(other, "Meta"), "owner",
+                            "nameSvrIndex-10.0.0.6-8080");
+    tell_agent();
+    fake_run(httpc, 60000);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 0);
+}
+
+TEST(test_announce__a_deregistration_of_what_is_away_is_done)
+{
+    begin_registered();
+    fake_rule(httpc, "/v1/agent/service/deregister/", 404, 0, "unknown service ID");
+    serve("a");
+    fake_run(httpc, 1100);
+    apply_writes(0);
+    size_t before = writes();
+    fake_run(httpc, 60000);
+    assert_true(before > 0);
+    assert_int_equal(writes(), before);
+}
+
+TEST(test_announce__a_refused_registration_is_tried_again)
+{
+    begin(NULL, NULL);
+    fake_rule(httpc, "/v1/agent/service/", 500, 0, "no");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 10000);
+    assert_true(fake_count(httpc, REGISTER) >= 3);
+    assert_true(fake_count(httpc, REGISTER) <= 10);
+    assert_string_equal(registered_id(1), PARENT);
+}
+
+TEST(test_announce__a_403_reads_the_token_again)
+{
+    begin(NULL, NULL);
+    fake_rule(httpc, "/v1/agent/service/", 403, 0, "Permission denied");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    assert_true(httpc->reloads > 0);
+}
+
+TEST(test_announce__an_unreadable_agent_is_not_written_to)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    static const char *const bad[] = {"[]", "null", "<html>", ""};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        fake_rule(httpc, SERVICES, 200, 0, bad[i]);
+        serve("a");
+        fake_run(httpc, 10000);
+        assert_int_equal(writes(), 0);
+    }
+}
+
+/* -- maintenance ----------------------------------------------------------------------------- */
+
+static void put_into_maintenance(const char *notes)
+{
+    cJSON *check = cJSON_AddObjectToObject(agent_checks, "_service_maintenance:" PARENT);
+    cJSON_AddStringToObject(check, "ServiceID", PARENT);
+    cJSON_AddStringToObject(check, "Notes", notes);
+    tell_agent();
+}
+
+TEST(test_announce__our_own_maintenance_of_an_earlier_run_is_lifted_first)
+{
+    begin(NULL, NULL);
+    put_into_maintenance("nsaddrd is stopping");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    size_t lifted = fake_find(httpc, MAINTENANCE PARENT "?enable=false", 0);
+    assert_true(lifted != SIZE_MAX);
+    assert_int_equal(fake_find(httpc, "PUT ", 0), lifted);
+}
+
+TEST(test_announce__an_operators_maintenance_is_kept)
+{
+    begin_registered();
+    put_into_maintenance("kernel update");
+    size_t before = writes();
+    fake_run(httpc, 120000);
+    assert_int_equal(writes(), before);
+}
+
+/* -- stopping -------------------------------------------------------------------------------- */
+
+TEST(test_announce__drains_maintenance_then_children_then_the_parent)
+{
+    begin_registered();
+    size_t from = httpc->request_count;
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    size_t maintenance = fake_find(httpc, MAINTENANCE PARENT "?enable=true", from);
+    size_t a = fake_find(httpc, DEREGISTER CHILD("a"), from);
+    size_t b = fake_find(httpc, DEREGISTER CHILD("b"), from);
+    size_t parent = fake_find(httpc, DEREGISTER PARENT, from);
+    assert_int_equal(maintenance, from);
+    assert_true(a > maintenance && b > maintenance);
+    assert_true(parent != SIZE_MAX && parent > a && parent > b);
+    assert_int_equal(httpc->request_count, from + 4);
+}
+
+TEST(test_announce__the_end_of_the_drain_is_told_once)
+{
+    begin_registered();
+    assert_false(announce_drained(announce));
+    announce_drain(announce, on_drained, NULL);
+    assert_int_equal(drained, 0);
+    fake_run(httpc, 1000);
+    assert_int_equal(drained, 1);
+    assert_true(announce_drained(announce));
+}
+
+TEST(test_announce__a_drain_without_registration_ends_at_once)
+{
+    begin(NULL, NULL);
+    announce_drain(announce, on_drained, NULL);
+    assert_int_equal(drained, 1);
+    assert_int_equal(httpc->request_count, 0);
+}
+
+TEST(test_announce__a_drain_ends_when_consul_is_away)
+{
+    begin_registered();
+    size_t from = httpc->request_count;
+    fake_rule(httpc, "/v1/", 0, 0, "");
+    fake_rule(httpc, "/v1/agent/service/", 0, 0, "");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_int_equal(drained, 1);
+    assert_int_equal(httpc->request_count, from + 1);
+}
+
+TEST(test_announce__a_drain_goes_on_after_a_refusal)
+{
+    begin_registered();
+    fake_rule(httpc, "/v1/agent/service/maintenance/", 500, 0, "no");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 3);
+}
+
+TEST(test_announce__a_drain_does_not_wait_for_a_reply_that_never_comes)
+{
+    begin_registered();
+    fake_no_rule(httpc, "/v1/agent/service/");
+    announce_drain(announce, on_drained, NULL);
+    struct httpc_call *call = fake_pending(httpc, "/v1/agent/service/maintenance/");
+    assert_non_null(call);
+    assert_true(call->timeout_ms <= 3000);
+}
+
+TEST(test_announce__a_drain_cancels_what_is_under_way)
+{
+    begin_registered();
+    fake_no_rule(httpc, SERVICES);
+    serve("abc");
+    fake_run(httpc, 2000);
+    assert_int_equal(fake_count_pending(httpc, SERVICES), 1);
+    announce_drain(announce, on_drained, NULL);
+    assert_int_equal(fake_count_pending(httpc, SERVICES), 0);
+    fake_run(httpc, 1000);
+    assert_int_equal(drained, 1);
+}
+
+TEST(test_announce__a_registration_under_way_is_taken_back_by_the_drain)
+{
+    begin(NULL, NULL);
+    fake_no_rule(httpc, "/v1/agent/service/");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    assert_int_equal(fake_count_pending(httpc, "/v1/agent/service/register"), 1);
+    fake_rule(httpc, "/v1/agent/service/", 200, 0, "");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 1);
+}
+
+TEST(test_announce__nothing_is_registered_after_the_drain)
+{
+    begin_registered();
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    size_t before = httpc->request_count;
+    serve("abcd");
+    fake_run(httpc, 120000);
+    assert_int_equal(httpc->request_count, before);
+}
+
+TEST(test_announce__freeing_leaves_nothing_behind)
+{
+    begin_registered();
+    fake_no_rule(httpc, SERVICES);
+    announce_wake(announce);
+    fake_run(httpc, 2000);
+    announce_free(announce);
+    announce = NULL;
+    assert_null(httpc->calls);
+    assert_null(httpc->timers.root);
+}
+
+TEST(test_announce__free_and_wake_take_null)
+{
+    announce_wake(NULL);
+    announce_free(NULL);
+}
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_announce__nothing_is_registered_before_we_are_ready,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__the_parent_comes_before_its_children, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_child_has_its_clusters_route_and_follows_the_parent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__clusters_without_a_list_have_no_child, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__single_mode_registers_one_route_for_all,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__reads_before_it_writes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__writes_one_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__the_local_address_names_us_when_nothing_else_does, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__nothing_is_written_when_nothing_differs,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_lost_child_is_repaired, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_lost_check_is_repaired, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_new_cluster_is_registered_soon, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__many_changes_are_one_look, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__the_child_of_a_cluster_that_is_gone_is_removed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__services_of_others_are_left_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_deregistration_of_what_is_away_is_done,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_refused_registration_is_tried_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_403_reads_the_token_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__an_unreadable_agent_is_not_written_to, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__our_own_maintenance_of_an_earlier_run_is_lifted_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__an_operators_maintenance_is_kept, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__drains_maintenance_then_children_then_the_parent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__the_end_of_the_drain_is_told_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_drain_without_registration_ends_at_once,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_drain_ends_when_consul_is_away, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_drain_goes_on_after_a_refusal, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_does_not_wait_for_a_reply_that_never_comes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_drain_cancels_what_is_under_way, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_registration_under_way_is_taken_back_by_the_drain, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__nothing_is_registered_after_the_drain, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__freeing_leaves_nothing_behind, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__free_and_wake_take_null, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "model/registry.h"
+#include "source/merge.h"
+#include "unit.h"
+
+static struct registry *registry;
+static struct merge *merge;
+static int changes;
+
+static void on_change(void *arg)
+{
+    (void)arg;
+    changes++;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct error error;
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+    changes = 0;
+    registry = registry_new(&error);
+    merge = merge_new(registry, on_change, NULL, &error);
+    return registry != NULL && merge != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    merge_free(merge);
+    registry_free(registry);
+    return 0;
+}
+
+static void set(const char *id, enum cluster_state state, bool pinned, const char *address)
+{
+    struct endpoint e;
+    size_t count = address != NULL;
+    if (count > 0)
+        assert_true(endpoint_parse(&e, address, strlen(address)));
+    assert_true(merge_set(merge, id, state, pinned, &e, count, "a test"));
+}
+
+static void set_alone(const char *id, enum cluster_state state, bool pinned, const char *address)
+{
+    assert_true(merge_begin(merge, 1));
+    set(id, state, pinned, address);
+    merge_commit(merge);
+}
+
+/* The body that is served for `id`, "(none)" when there is no such cluster. */
+static const char *served(const char *id)
+{
+    static char out[256];
+    const struct table *t = registry_acquire(registry, NULL);
+    const struct cluster *c = table_find(t, id, strlen(id));
+    (void)snprintf(out, sizeof out, "%s", c != NULL ? c->body : "(none)");
+    table_unref(t);
+    return out;
+}
+
+TEST(test_merge__what_is_committed_is_served)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_string_equal(served("a"), "10.0.0.1:1");
+    assert_int_equal(changes, 1);
+}
+
+TEST(test_merge__nothing_is_served_before_the_commit)
+{
+    assert_true(merge_begin(merge, 2));
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_string_equal(served("a"), "(none)");
+    set("b", CLUSTER_LIVE, false, "10.0.0.1:1");
+    merge_commit(merge);
+    assert_string_equal(served("b"), "10.0.0.1:1");
+    assert_int_equal(changes, 1);
+}
+
+TEST(test_merge__nothing_of_what_is_abandoned_is_served)
+{
+    assert_true(merge_begin(merge, 1));
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    merge_abandon(merge);
+    assert_string_equal(served("a"), "(none)");
+    assert_int_equal(changes, 0);
+}
+
+TEST(test_merge__the_same_again_is_no_change)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_int_equal(changes, 1);
+}
+
+TEST(test_merge__another_state_of_the_same_list_is_a_change)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set_alone("a", CLUSTER_HELD, false, "10.0.0.1:1");
+    assert_int_equal(changes, 2);
+}
+
+TEST(test_merge__a_state_keeps_its_since_while_its_list_changes)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    const struct table *before = merge_table(merge);
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.2:1");
+    const struct table *after = merge_table(merge);
+    assert_int_equal(table_find(before, "a", 1)->since_wall_ms,
+                     table_find(after, "a", 1)->since_wall_ms);
+    table_unref(before);
+    table_unref(after);
+}
+
+TEST(test_merge__a_pinned_cluster_is_not_changed)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.2:1");
+    assert_string_equal(served("a"), "10.0.0.1:1");
+}
+
+TEST(test_merge__a_pinned_cluster_is_not_removed)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    assert_true(merge_begin(merge, 0));
+    merge_remove(merge, "a", "a test");
+    merge_commit(merge);
+    assert_string_equal(served("a"), "10.0.0.1:1");
+}
+
+TEST(test_merge__pinning_replaces_what_was_found)
+{
+    set_alone("a", CLUSTER_RESTORED, false, "10.0.0.2:1");
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    assert_string_equal(served("a"), "10.0.0.1:1");
+}
+
+TEST(test_merge__removing_takes_a_cluster_away)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_true(merge_begin(merge, 0));
+    merge_remove(merge, "a", "a test");
+    merge_remove(merge, "never there", "a test");
+    merge_commit(merge);
+    assert_string_equal(served("a"), "(none)");
+    assert_int_equal(changes, 2);
+}
+
+TEST(test_merge__removing_nothing_is_no_change)
+{
+    assert_true(merge_begin(merge, 0));
+    merge_remove(merge, "a", "a test");
+    merge_commit(merge);
+    assert_int_equal(changes, 0);
+}
+
+TEST(test_merge__is_complete_when_every_source_is)
+{
+    merge_expect(merge);
+    merge_expect(merge);
+    merge_first_read(merge, true);
+    assert_false(registry_status(registry).complete);
+    assert_false(registry_status(registry).ready);
+    merge_first_read(merge, true);
+    assert_true(registry_status(registry).complete);
+    assert_true(registry_status(registry).ready);
+    assert_int_equal(changes, 2);
+}
+
+TEST(test_merge__an_unreachable_source_with_lists_at_hand_is_ready_but_not_complete)
+{
+    merge_expect(merge);
+    merge_expect(merge);
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    merge_first_read(merge, true);
+    merge_first_read(merge, false);
+    assert_true(registry_status(registry).ready);
+    assert_true(registry_status(registry).failed);
+    assert_false(registry_status(registry).complete);
+}
+
+TEST(test_merge__an_unreachable_source_without_any_list_is_not_ready)
+{
+    merge_expect(merge);
+    set_alone("a", CLUSTER_UNREAD, false, NULL);
+    merge_first_read(merge, false);
+    assert_false(registry_status(registry).ready);
+    assert_true(registry_status(registry).failed);
+}
+
+TEST(test_merge__a_source_may_be_complete_later)
+{
+    merge_expect(merge);
+    merge_first_read(merge, false);
+    merge_first_read(merge, true);
+    assert_true(registry_status(registry).complete);
+    assert_true(registry_status(registry).ready);
+}
+
+TEST(test_merge__free_takes_null)
+{
+    merge_free(NULL);
+}
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_merge__what_is_committed_is_served, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__nothing_is_served_before_the_commit, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__nothing_of_what_is_abandoned_is_served, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__the_same_again_is_no_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__another_state_of_the_same_list_is_a_change,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__a_state_keeps_its_since_while_its_list_changes,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__a_pinned_cluster_is_not_changed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__a_pinned_cluster_is_not_removed, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__pinning_replaces_what_was_found, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__removing_takes_a_cluster_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__removing_nothing_is_no_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__is_complete_when_every_source_is, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__an_unreachable_source_with_lists_at_hand_is_ready_but_not_complete, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__an_unreachable_source_without_any_list_is_not_ready, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__a_source_may_be_complete_later, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__free_takes_null, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

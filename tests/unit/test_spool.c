@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/log.h"
+#include "config_of.h"
+#include "fake_httpc.h"
+#include "model/registry.h"
+#include "model/table.h"
+#include "source/merge.h"
+#include "source/spool.h"
+#include "temp.h"
+
+#define STATE "nsaddrd.state"
+#define DAMAGED "nsaddrd.state.damaged"
+
+static struct temp temp;
+static struct error error;
+static struct config *config;
+static char file[16384];
+static int saved_stderr;
+
+/* One run of the daemon, as far as the spool goes. */
+static struct registry *registry;
+static struct merge *merge;
+static struct httpc *httpc;
+static struct spool *spool;
+
+static void on_change(void *arg)
+{
+    (void)arg;
+    spool_mark(spool);
+}
+
+static void configure(const char *setting)
+{
+    char dir[128];
+    (void)snprintf(dir, sizeof dir, "state.dir=%s", temp.dir);
+    config_free(config);
+    config = config_of(dir, setting, NULL);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    temp_make(&temp);
+    config = NULL;
+    configure(NULL);
+    registry = NULL;
+    merge = NULL;
+    httpc = NULL;
+    spool = NULL;
+    /* Each refused file is an error in the log: thousands of them, none of interest here. */
+    saved_stderr = dup(STDERR_FILENO);
+    return freopen("/dev/null", "we", stderr) != NULL ? 0 : -1;
+}
+
+/* Returns how many clusters were restored. */
+static size_t begin_run(void)
+{
+    registry = registry_new(&error);
+    merge = merge_new(registry, on_change, NULL, &error);
+    httpc = httpc_new(config, &error);
+    spool = spool_open(config, &error);
+    assert_non_null(spool);
+    size_t restored = spool_restore(spool, merge, registry);
+    spool_start(spool, httpc, registry);
+    return restored;
+}
+
+static void end_run(void)
+{
+    spool_close(spool);
+    spool = NULL;
+    httpc_free(httpc);
+    httpc = NULL;
+    merge_free(merge);
+    merge = NULL;
+    registry_free(registry);
+    registry = NULL;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    end_run();
+    config_free(config);
+    temp_remove(&temp);
+    (void)fflush(stderr);
+    (void)dup2(saved_stderr, STDERR_FILENO);
+    (void)close(saved_stderr);
+    return 0;
+}
+
+static void set(const char *id, enum cluster_state state, bool pinned, const char *list)
+{
+    struct endpoint all[8];
+    size_t count = 0;
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ";");
+        assert_true(endpoint_parse(&all[count++], at, len));
+        at += len + (at[len] == ';');
+    }
+    assert_true(merge_begin(merge, 1));
+    assert_true(merge_set(merge, id, state, pinned, all, count, "a test"));
+    merge_commit(merge);
+}
+
+static const char *served(const char *id)
+{
+    static char out[512];
+    const struct table *t = registry_acquire(registry, NULL);
+    const struct cluster *c = table_find(t, id, strlen(id));
+    (void)snprintf(out, sizeof out, "%s %s", c != NULL ? cluster_state_name(c->state) : "(none)",
+                   c != NULL ? c->body : "");
+    table_unref(t);
+    return out;
+}
+
+/* A state file with two clusters, left by an earlier run; its text in `file`. */
+static size_t leave_a_file(void)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:9876;10.0.0.2:9876");
+    set("b-2", CLUSTER_HELD, false, "10.0.0.3:1;[2001:db8::1]:9876");
+    end_run();
+    size_t len = temp_read(&temp, STATE, file, sizeof file);
+    assert_true(len > 0);
+    return len;
+}
+
+TEST(test_spool__what_is_written_is_restored)
+{
+    (void)leave_a_file();
+    assert_int_equal(begin_run(), 2);
+    assert_string_equal(served("a"), "restored 10.0.0.1:9876;10.0.0.2:9876");
+    assert_string_equal(served("b-2"), "restored 10.0.0.3:1;[2001:db8::1]:9876");
+    assert_true(registry_status(registry).ready);
+    assert_false(registry_status(registry).complete);
+}
+
+TEST(test_spool__the_file_is_as_documented)
+{
+    (void)leave_a_file();
+    static const char head[] = "nsaddrd-state 1\nsource nameServer - - -\ncluster ";
+    assert_int_equal(strncmp(file, head, sizeof head - 1), 0);
+    assert_non_null(strstr(file, "\nend 2 "));
+}
+
+TEST(test_spool__without_a_file_nothing_is_restored)
+{
+    assert_int_equal(begin_run(), 0);
+    assert_false(registry_status(registry).ready);
+    assert_false(temp_exists(&temp, DAMAGED));
+}
+
+TEST(test_spool__a_restored_list_survives_the_next_restart_too)
+{
+    (void)leave_a_file();
+    (void)begin_run();
+    set("c", CLUSTER_LIVE, false, "10.0.0.9:1");
+    end_run();
+    assert_int_equal(begin_run(), 3);
+}
+
+TEST(test_spool__pinned_and_empty_clusters_are_not_written)
+{
+    (void)begin_run();
+    set("pinned", CLUSTER_LIVE, true, "10.0.0.1:1");
+    set("unread", CLUSTER_UNREAD, false, "");
+    set("empty", CLUSTER_EMPTY, false, "");
+    set("a", CLUSTER_LIVE, false, "10.0.0.2:1");
+    end_run();
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("pinned"), "(none) ");
+}
+
+TEST(test_spool__a_removed_cluster_is_not_restored)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.2:1");
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    fake_run(httpc, 2000);
+    assert_true(merge_begin(merge, 0));
+    merge_remove(merge, "a", "a test");
+    merge_commit(merge);
+    end_run();
+    assert_int_equal(begin_run(), 1);
+}
+
+/* -- damage ---------------------------------------------------------------------------------- */
+
+/* Restores what is in the state file now: all of it, or nothing and the file is kept aside. */
+static void assert_refused_whole(size_t restored, size_t all)
+{
+    if (restored != 0 && restored != all)
+        fail_msg("%zu clusters of %zu", restored, all);
+    assert_int_equal(registry_status(registry).ready, restored > 0);
+    if (restored == 0)
+        assert_string_equal(served("a"), "(none) ");
+    else
+        assert_string_equal(served("a"), "restored 10.0.0.1:9876;10.0.0.2:9876");
+}
+
+TEST(test_spool__every_flipped_byte_is_refused)
+{
+    size_t len = leave_a_file();
+    static const unsigned char flips[] = {0x01, 0x20, 0x80, 0xff};
+    for (size_t i = 0; i < len; i++) {
+        for (size_t f = 0; f < sizeof flips; f++) {
+            char spoilt[sizeof file];
+            memcpy(spoilt, file, len);
+            spoilt[i] = (char)((unsigned char)spoilt[i] ^ flips[f]);
+            temp_write(&temp, STATE, spoilt, len);
+            size_t restored = begin_run();
+            if (restored != 0)
+                fail_msg("byte %zu flipped by %x", i, flips[f]);
+            assert_refused_whole(restored, 2);
+            end_run();
+        }
+    }
+}
+
+TEST(test_spool__every_byte_made_nul_is_refused)
+{
+    size_t len = leave_a_file();
+    for (size_t i = 0; i < len; i++) {
+        char spoilt[sizeof file];
+        memcpy(spoilt, file, len);
+        spoilt[i] = '\0';
+        temp_write(&temp, STATE, spoilt, len);
+        if (begin_run() != 0)
+            fail_msg("byte %zu", i);
+        end_run();
+    }
+}
+
+TEST(test_spool__every_truncation_is_refused)
+{
+    size_t whole = leave_a_file();
+    for (size_t len = 0; len < whole; len++) {
+        temp_write(&temp, STATE, file, len);
+        size_t restored = begin_run();
+        if (restored != 0)
+            fail_msg("after %zu bytes", len);
+        assert_refused_whole(restored, 2);
+        end_run();
+    }
+}
+
+TEST(test_spool__text_behind_the_end_is_refused)
+{
+    size_t len = leave_a_file();
+    static const char *const tails[] = {"\n", "x", "cluster c 1 10.0.0.9:1\n", "end 0 0\n"};
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        char longer[sizeof file];
+        memcpy(longer, file, len);
+        memcpy(longer + len, tails[i], strlen(tails[i]));
+        temp_write(&temp, STATE, longer, len + strlen(tails[i]));
+        assert_int_equal(begin_run(), 0);
+        end_run();
+    }
+}
+
+TEST(test_spool__a_damaged_file_is_kept_aside)
+{
+    size_t len = leave_a_file();
+    file[len / 2] ^= 1;
+    temp_write(&temp, STATE, file, len);
+    assert_int_equal(begin_run(), 0);
+    assert_false(temp_exists(&temp, STATE));
+    char kept[sizeof file];
+    assert_int_equal(temp_read(&temp, DAMAGED, kept, sizeof kept), len);
+    assert_memory_equal(kept, file, len);
+}
+
+/* Writes `body` with a right header and a right checksum. */
+static void forge(const char *source, const char *body, int count)
+{
+    char text[4096];
+    int len = snprintf(text, sizeof text, "nsaddrd-state 1\n%s%s", source, body);
+    uint64_t h = 0xcbf29ce484222325u;
+    for (int i = 0; i < len; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    len += snprintf(text + len, sizeof text - (size_t)len, "end %d %016llx\n", count,
+                    (unsigned long long)h);
+    temp_write(&temp, STATE, text, (size_t)len);
+}
+
+#define SOURCE "source nameServer - - -\n"
+
+TEST(test_spool__a_file_made_elsewhere_with_a_right_checksum_is_read)
+{
+    forge(SOURCE, "cluster a 5 10.0.0.1:9876\n", 1);
+    assert_int_equal(begin_run(), 1);
+}
+
+TEST(test_spool__lines_that_we_would_not_write_are_refused)
+{
+    static const struct {
+        const char *body;
+        int count;
+    } bad[] = {
+        {"cluster a 5 \n", 1},
+        {"cluster a 5 host:80\n", 1},
+        {"cluster a 5 10.0.0.1:80;\n", 1},
+        {"cluster a 5 ;10.0.0.1:80\n", 1},
+        {"cluster a 5 10.0.0.2:80;10.0.0.1:80\n", 1},
+        {"cluster a 5 10.0.0.1:80;10.0.0.1:80\n", 1},
+        {"cluster a 5 10.0.0.1:80 \n", 1},
+        {"cluster a 10.0.0.1:80\n", 1},
+        {"cluster  5 10.0.0.1:80\n", 1},
+        {"cluster a/b 5 10.0.0.1:80\n", 1},
+        {"cluster .. 5 10.0.0.1:80\n", 1},
+        {"claster a 5 10.0.0.1:80\n", 1},
+        {"\n", 1},
+        {"cluster a 5 10.0.0.1:80\n", 2},
+        {"cluster a 5 10.0.0.1:80\n", 0},
+        {"cluster a 5 10.0.0.1:80\ncluster b 5 x\n", 2},
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        forge(SOURCE, bad[i].body, bad[i].count);
+        if (begin_run() != 0)
+            fail_msg("%s", bad[i].body);
+        assert_string_equal(served("a"), "(none) ");
+        end_run();
+    }
+}
+
+TEST(test_spool__a_file_of_another_prefix_is_not_used)
+{
+    (void)leave_a_file();
+    configure("consul.service_prefix=other");
+    assert_int_equal(begin_run(), 0);
+}
+
+TEST(test_spool__a_file_of_another_datacenter_is_not_used)
+{
+    (void)leave_a_file();
+    configure("consul.datacenter=dc2");
+    assert_int_equal(begin_run(), 0);
+}
+
+TEST(test_spool__a_file_of_another_version_is_not_used)
+{
+    size_t len = leave_a_file();
+    file[14] = '2';
+    temp_write(&temp, STATE, file, len);
+    assert_int_equal(begin_run(), 0);
+}
+
+/* -- writing --------------------------------------------------------------------------------- */
+
+TEST(test_spool__a_change_is_written_within_a_second)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    assert_true(temp_read(&temp, STATE, file, sizeof file) > 0);
+    assert_non_null(strstr(file, "10.0.0.1:1"));
+}
+
+TEST(test_spool__the_last_change_is_written_at_the_end)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    end_run();
+    assert_true(temp_exists(&temp, STATE));
+}
+
+TEST(test_spool__a_failed_write_is_tried_again)
+{
+    (void)begin_run();
+    assert_int_equal(symlink("/dev/full", temp_path(&temp, STATE ".tmp")), 0);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    assert_false(temp_exists(&temp, STATE));
+    fake_run(httpc, 20000);
+    assert_true(temp_exists(&temp, STATE));
+}
+
+TEST(test_spool__a_full_disk_keeps_the_last_file)
+{
+    (void)leave_a_file();
+    (void)begin_run();
+    assert_int_equal(mkdir(temp_path(&temp, STATE ".tmp"), 0700), 0);
+    set("c", CLUSTER_LIVE, false, "10.0.0.1:1");
+    end_run();
+    assert_int_equal(rmdir(temp_path(&temp, STATE ".tmp")), 0);
+    assert_int_equal(begin_run(), 2);
+}
+
+TEST(test_spool__the_folder_has_one_owner)
+{
+    (void)begin_run();
+    assert_null(spool_open(config, &error));
+    assert_says(&error, "is locked");
+}
+
+TEST(test_spool__marking_and_closing_take_null)
+{
+    spool_mark(NULL);
+    spool_close(NULL);
+}
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_spool__what_is_written_is_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__the_file_is_as_documented, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__without_a_file_nothing_is_restored, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_restored_list_survives_the_next_restart_too,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__pinned_and_empty_clusters_are_not_written,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_removed_cluster_is_not_restored, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__every_flipped_byte_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__every_byte_made_nul_is_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__every_truncation_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__text_behind_the_end_is_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_damaged_file_is_kept_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_spool__a_file_made_elsewhere_with_a_right_checksum_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__lines_that_we_would_not_write_are_refused,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_file_of_another_prefix_is_not_used, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_file_of_another_datacenter_is_not_used, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_file_of_another_version_is_not_used, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_change_is_written_within_a_second, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__the_last_change_is_written_at_the_end, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_failed_write_is_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__a_full_disk_keeps_the_last_file, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_spool__the_folder_has_one_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spool__marking_and_closing_take_null, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
