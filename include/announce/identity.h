@@ -32,7 +32,7 @@ bool identity_service_id(const struct config *config, const struct identity *i, 
                          struct buf *out);
 bool identity_service_name(const struct config *config, const char *cluster, struct buf *out);
 
-/* register.tag for one cluster, or, with NULL, cut before "<cluster-id>". */
+/* register.tag for one cluster, or, with NULL, without its "<cluster-id>". */
 bool identity_tag(const struct config *config, const char *cluster, struct buf *out);
 
 #endif

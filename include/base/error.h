@@ -15,7 +15,7 @@
 #define ERROR_TEXT_MAX 512
 
 struct error {
-    char text[ERROR_TEXT_MAX]; /* one line, no newline, cut at the end when too long */
+    char text[ERROR_TEXT_MAX]; /* one line: control characters become '?'; cut when too long */
 };
 
 /* Fills *reterr (which may be NULL). Always returns false: `return error_set(e, ...)`. */

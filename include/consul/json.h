@@ -20,6 +20,9 @@ cJSON *json_parse(const char *body, size_t len, struct error *reterr) MUST_CHECK
 /* The member of that exact name, or NULL when it is missing or there twice. */
 const cJSON *json_member(const cJSON *object, const char *name);
 
+/* Is a name there twice, so that nobody can tell which value is meant? */
+bool json_has_duplicates(const cJSON *object);
+
 /* The same when it is a string, else NULL. */
 const char *json_string(const cJSON *object, const char *name);
 

@@ -1,8 +1,8 @@
 /*
  * routes.h - which answer a request gets. Pure: no socket, no library, no clock.
  *
- * Whole path segments, compared raw; only the cluster id is percent-decoded, once. The query is
- * ignored, as every client family sends its own (nofix=1, labels=, ...).
+ * The raw path is cut at its slashes, then each segment is percent-decoded, once, and compared as a
+ * whole. The query is ignored, as every client family sends its own (nofix=1, labels=, ...).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

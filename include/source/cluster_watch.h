@@ -114,7 +114,7 @@ void cluster_watch_free(struct cluster_watch *w);
 bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list,
                            size_t count) MUST_CHECK;
 
-/* Begins anew, as if the cluster had never been read. */
+/* Begins anew, as a cluster that never had an address. */
 void cluster_watch_restart(struct cluster_watch *w);
 
 /* Wants an authoritative read soon, because something else said that the cluster changed. */

@@ -17,6 +17,10 @@
 #include "model/registry.h"
 #include "model/table.h"
 
+/* Out of memory leaves the element out; the caller sees that it is not found. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 #define RECONCILE_MS 15000
 #define RECONCILE_SPREAD_PERCENT 20
 /* A change of the table is looked at soon, but many changes only once. */
@@ -33,13 +37,20 @@
 /* One round is a row of steps, each a call whose reply starts the next. */
 enum step { STEP_IDLE, STEP_SERVICES, STEP_CHECKS, STEP_WRITE, STEP_VERIFY };
 
+enum write_kind { WRITE_REGISTER, WRITE_DEREGISTER, WRITE_MAINTENANCE };
+
 struct write {
     struct write *next;
     char *path;
     char *body; /* NULL: none */
     char *id;   /* of the service, for the log */
-    bool registers;
-    bool not_found_ok; /* 404 is as good: it is away (agent/agent_endpoint.go) */
+    enum write_kind kind;
+};
+
+/* A service that Consul may have from us: it was seen there, or is being registered. */
+struct present {
+    UT_hash_handle hh;
+    char id[]; /* NUL-terminated */
 };
 
 struct announce {
@@ -53,10 +64,10 @@ struct announce {
     enum step step;
     struct httpc_call *call;
     struct agent_view *view;
+    struct present *present;   /* by id, the parent among them */
     struct write *first_write; /* the one under way, and those to come */
     struct write *last_write;
-    bool woken;      /* while a round was under way */
-    bool registered; /* something was, in this run */
+    bool woken; /* while a round was under way */
     bool failing;
     bool unlisted;    /* the catalog does not have us, and that was logged */
     int64_t round_ms; /* start of the last round */
@@ -97,7 +108,7 @@ static void drop_writes(struct announce *a)
 
 /* Both buffers are emptied; false when out of memory. */
 static bool queue_write(struct announce *a, const char *id, struct buf *path, struct buf *body,
-                        bool registers)
+                        enum write_kind kind)
 {
     struct write *w = calloc(1, sizeof *w);
     bool ok = w != NULL && (w->id = strdup(id)) != NULL && (w->path = buf_detach(path)) != NULL;
@@ -109,8 +120,7 @@ static bool queue_write(struct announce *a, const char *id, struct buf *path, st
         write_free(w);
         return false;
     }
-    w->registers = registers;
-    w->not_found_ok = !registers;
+    w->kind = kind;
     if (a->last_write == NULL)
         a->first_write = w;
     else
@@ -125,7 +135,7 @@ static bool queue_deregister(struct announce *a, const char *id)
     buf_init(&path, 4096);
     buf_init(&none, 1);
     bool ok = agent_deregister_path(&path, id);
-    return queue_write(a, id, &path, &none, false) && ok;
+    return queue_write(a, id, &path, &none, WRITE_DEREGISTER) && ok;
 }
 
 static bool queue_maintenance(struct announce *a, const char *id, bool enable)
@@ -134,7 +144,37 @@ static bool queue_maintenance(struct announce *a, const char *id, bool enable)
     buf_init(&path, 4096);
     buf_init(&none, 1);
     bool ok = agent_maintenance_path(&path, id, enable);
-    return queue_write(a, id, &path, &none, false) && ok;
+    return queue_write(a, id, &path, &none, WRITE_MAINTENANCE) && ok;
+}
+
+/* -- what Consul may have from us ------------------------------------------------------------ */
+
+static bool note_present(struct announce *a, const char *id)
+{
+    struct present *p;
+    HASH_FIND_STR(a->present, id, p);
+    if (p != NULL)
+        return true;
+    size_t size = strlen(id) + 1;
+    p = calloc(1, sizeof *p + size);
+    if (p == NULL)
+        return false;
+    memcpy(p->id, id, size);
+    HASH_ADD_KEYPTR(hh, a->present, p->id, size - 1, p);
+    if (p->hh.tbl != NULL)
+        return true;
+    free(p); /* out of memory: it was not added */
+    return false;
+}
+
+static void forget_present(struct announce *a, const char *id)
+{
+    struct present *p;
+    HASH_FIND_STR(a->present, id, p);
+    if (p == NULL)
+        return;
+    HASH_DEL(a->present, p);
+    free(p);
 }
 
 /* -- what we want ---------------------------------------------------------------------------- */
@@ -205,10 +245,10 @@ static void want(struct comparing *cmp, const char *cluster)
     struct buf path, body;
     buf_init(&path, 4096);
     buf_init(&body, 65536);
-    bool ok = wanted_make(a, cluster, &w);
+    bool ok = wanted_make(a, cluster, &w) && note_present(a, w.service.id);
     if (ok && !agent_view_has(a->view, &w.service))
         ok = buf_append_str(&path, AGENT_REGISTER_PATH) && agent_register_body(&w.service, &body) &&
-             queue_write(a, w.service.id, &path, &body, true);
+             queue_write(a, w.service.id, &path, &body, WRITE_REGISTER);
     cmp->failed |= !ok;
     buf_clear(&path);
     buf_clear(&body);
@@ -246,7 +286,7 @@ static void remove_unwanted(const char *id, void *arg)
         a->config->reg.mode == REGISTER_PER_CLUSTER ? cluster_of(a, id, &len) : NULL;
     const struct cluster *c = cluster != NULL ? table_find(cmp->table, cluster, len) : NULL;
     if (c == NULL || c->body_len == 0)
-        cmp->failed |= !queue_deregister(a, id);
+        cmp->failed |= !note_present(a, id) || !queue_deregister(a, id);
 }
 
 /* Fills the queue with what is to be written. */
@@ -361,7 +401,6 @@ static void finish_writes(struct announce *a)
                  F_INT("registered", a->registered_now), F_INT("removed", a->removed_now));
     else if (a->failing)
         LOG_INFO("registrations in Consul are as they should be", F_STR("service", a->parent_id));
-    a->registered = true;
     a->failing = false;
     /* What was written now reaches the catalog a little later: the next round verifies. */
     if (a->registered_now > 0)
@@ -377,16 +416,19 @@ static void on_written(void *arg, const struct httpc_reply *reply)
     struct error error;
     struct write *w = a->first_write;
     a->call = NULL;
-    bool ok = reply_ok(reply, &error) || (w->not_found_ok && reply->status == 404);
+    /* What is not there is as good as deregistered (agent/agent_endpoint.go says 404). */
+    bool ok = reply_ok(reply, &error) || (w->kind != WRITE_REGISTER && reply->status == 404);
     if (!ok && !a->draining) {
         refused(a, reply);
         fail_round(a, w->id, error.text);
         return;
     }
-    if (ok && w->registers)
+    if (ok && w->kind == WRITE_REGISTER) {
         a->registered_now++;
-    else if (ok)
+    } else if (ok && w->kind == WRITE_DEREGISTER) {
         a->removed_now++;
+        forget_present(a, w->id);
+    }
     if (!ok)
         LOG_WARN("cannot deregister while stopping", F_STR("service", w->id),
                  F_STR("error", error.text));
@@ -532,6 +574,12 @@ void announce_free(struct announce *a)
     httpc_timer_cancel(a->httpc, &a->timer);
     agent_view_free(a->view);
     drop_writes(a);
+    struct present *p, *next;
+    HASH_ITER(hh, a->present, p, next)
+    {
+        HASH_DEL(a->present, p);
+        free(p);
+    }
     free(a);
 }
 
@@ -551,17 +599,6 @@ void announce_wake(struct announce *a)
 }
 
 /* -- stopping -------------------------------------------------------------------------------- */
-
-static bool queue_child(const struct cluster *c, void *arg)
-{
-    struct announce *a = arg;
-    struct buf id;
-    buf_init(&id, NAME_MAX_BYTES);
-    bool ok = c->body_len == 0 || (identity_service_id(a->config, &a->identity, c->id, &id) &&
-                                   queue_deregister(a, buf_text(&id)));
-    buf_clear(&id);
-    return ok;
-}
 
 static void end_drain(struct announce *a)
 {
@@ -583,24 +620,26 @@ void announce_drain(struct announce *a, void (*done)(void *arg), void *arg)
     httpc_timer_cancel(a->httpc, &a->timer);
     agent_view_free(a->view);
     a->view = NULL;
-    /* A registration under way when we were told to stop may have arrived all the same. */
-    bool maybe_registered = a->registered || a->step == STEP_WRITE;
     drop_writes(a);
     a->draining = true;
     a->drained = done;
     a->drained_arg = arg;
-    if (!maybe_registered) {
+    if (a->present == NULL) {
         end_drain(a);
         return;
     }
-    if (!queue_maintenance(a, a->parent_id, true))
-        LOG_WARN("cannot go into maintenance", F_STR("error", "out of memory"));
-    if (a->config->reg.mode == REGISTER_PER_CLUSTER) {
-        const struct table *t = registry_acquire(a->registry, NULL);
-        table_each(t, queue_child, a);
-        table_unref(t);
+    /* All that Consul may have, whatever the table says by now: a child that stays behind would be
+     * routed to for ever. */
+    bool ok = queue_maintenance(a, a->parent_id, true);
+    struct present *p, *next;
+    HASH_ITER(hh, a->present, p, next)
+    {
+        if (strcmp(p->id, a->parent_id) != 0)
+            ok = queue_deregister(a, p->id) && ok;
     }
-    if (!queue_deregister(a, a->parent_id))
-        LOG_WARN("cannot deregister", F_STR("error", "out of memory"));
+    ok = queue_deregister(a, a->parent_id) && ok;
+    if (!ok)
+        LOG_ERROR("out of memory: not everything will be deregistered",
+                  F_STR("service", a->parent_id));
     next_write(a);
 }

@@ -14,6 +14,9 @@ _Bool error_set(struct error *reterr, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(made.text, sizeof made.text, format, args);
     va_end(args);
+    for (char *c = made.text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
     *reterr = made;
     return 0;
 }

@@ -16,6 +16,9 @@
 /* A list of 40 addresses still fits one field. */
 #define VALUE_MAX_BYTES 1024
 
+/* Least room behind a key for a number or a cut value, and the end of the line. */
+#define FIELD_ROOM 64
+
 static atomic_int min_level = LOG_LEVEL_INFO;
 static atomic_int line_format = LOG_FORMAT_LOGFMT;
 
@@ -118,6 +121,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
     put_string(&l, json, "level", names[level]);
     put_string(&l, json, "msg", message);
     for (size_t i = 0; i < count; i++) {
+        if (l.len + strlen(fields[i].key) + FIELD_ROOM > sizeof l.bytes)
+            break;
         if (fields[i].text != NULL) {
             put_string(&l, json, fields[i].key, fields[i].text);
             continue;

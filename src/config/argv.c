@@ -14,9 +14,11 @@ static bool bad_usage(char **argv, int code, struct error *reterr)
     const char *arg = argv[optind - 1];
     if (code == ':')
         return error_set(reterr, "%s needs a value; nsaddrd --help shows how", arg);
-    if (optopt != 0)
-        return error_set(reterr, "unknown option -%c; nsaddrd --help lists the known ones", optopt);
-    return error_set(reterr, "unknown option %s; nsaddrd --help lists the known ones", arg);
+    /* A long option that is unknown, or has a value although it takes none; else one letter of
+     * perhaps several. */
+    if (strncmp(arg, "--", 2) == 0)
+        return error_set(reterr, "unknown option %s; nsaddrd --help lists the known ones", arg);
+    return error_set(reterr, "unknown option -%c; nsaddrd --help lists the known ones", optopt);
 }
 
 bool arguments_parse(int argc, char **argv, struct arguments *out, struct error *reterr)

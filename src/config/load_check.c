@@ -93,6 +93,11 @@ static bool check_tls(const struct config *c, struct error *reterr)
         return bad(c, cert ? "consul.tls.cert_file" : "consul.tls.key_file", reterr,
                    "is set without %s; right is both or neither",
                    cert ? "consul.tls.key_file" : "consul.tls.cert_file");
+    if (!plain_name(c->consul.tls.server_name))
+        return bad(c, "consul.tls.server_name", reterr,
+                   "\"%s\" is not a host name; right is the name in the server's certificate, such "
+                   "as \"server.dc1.consul\"",
+                   c->consul.tls.server_name);
     return check_readable(c, "consul.tls.ca_file", c->consul.tls.ca_file, false, reterr) &&
            check_readable(c, "consul.tls.ca_path", c->consul.tls.ca_path, true, reterr) &&
            check_readable(c, "consul.tls.cert_file", c->consul.tls.cert_file, false, reterr) &&

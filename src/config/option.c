@@ -112,7 +112,7 @@ const struct option option_table[] = {
     STRING("register.advertise", reg.advertise, "",
            "host or host:port that fabio reaches us by; \"\" is the listen address or the node's"),
     STRING("register.tag", reg.tag, "urlprefix-/rocketmq/<cluster-id>",
-           "fabio's route; in single mode cut before <cluster-id>"),
+           "fabio's route; single mode leaves <cluster-id> out"),
     STRINGS("register.tags", reg.tags, "", "further tags"),
     DURATION("register.check_interval", reg.check_interval_ms, "5s", SECOND, HOUR,
              "how often Consul checks us"),

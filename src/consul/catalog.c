@@ -97,6 +97,7 @@ bool catalog_parse_services(const struct httpc_reply *reply,
 /* -- one instance ---------------------------------------------------------------------------- */
 
 struct row {
+    const cJSON *row;
     const cJSON *service;
     const cJSON *node;
     const char *id;
@@ -131,7 +132,10 @@ static bool read_endpoint(const struct row *r, const char *from, struct endpoint
         address = tagged_address(r, from, &port);
 
     *why = NULL;
-    if (address == NULL || address[0] == '\0')
+    if (json_has_duplicates(r->row) || json_has_duplicates(r->service) ||
+        json_has_duplicates(r->node))
+        *why = "a member of it is there twice";
+    else if (address == NULL || address[0] == '\0')
         *why = "it has no such address (consul.address_from)";
     else if (port < 1)
         *why = "its port is not one of 1 to 65535";
@@ -182,7 +186,8 @@ static void note_unusable(struct catalog_health *out, const struct row *r, const
 static bool read_row(const cJSON *item, const struct config *c, const char *service,
                      struct catalog_health *out)
 {
-    struct row r = {.service = json_member(item, "Service"), .node = json_member(item, "Node")};
+    struct row r = {
+        .row = item, .service = json_member(item, "Service"), .node = json_member(item, "Node")};
     const char *name = json_string(r.service, "Service");
     enum health health;
     if (name == NULL || !cJSON_IsObject(r.node) ||

@@ -59,6 +59,18 @@ const cJSON *json_member(const cJSON *object, const char *name)
     return found;
 }
 
+bool json_has_duplicates(const cJSON *object)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, object)
+    {
+        for (const cJSON *other = item->next; other != NULL; other = other->next)
+            if (strcmp(item->string, other->string) == 0)
+                return true;
+    }
+    return false;
+}
+
 const char *json_string(const cJSON *object, const char *name)
 {
     return cJSON_GetStringValue(json_member(object, name));

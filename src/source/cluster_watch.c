@@ -60,6 +60,12 @@ void watch_context_refused(struct watch_context *x)
 
 /* -- when to read ---------------------------------------------------------------------------- */
 
+static int64_t sweep_ms(const struct cluster_watch *w)
+{
+    return jitter_spread(&w->context->jitter, w->has_watch ? SWEEP_MS : UNWATCHED_SWEEP_MS,
+                         SPREAD_PERCENT);
+}
+
 static void read_at(struct cluster_watch *w, int64_t at_ms)
 {
     int64_t earliest = w->last_read_ms + READ_SPACING_MS;
@@ -151,8 +157,10 @@ static bool publish(struct cluster_watch *w, const char *why)
         ok = false;
     for (size_t i = 0; ok && i < a->count; i++)
         list[i] = a->members[i].endpoint;
-    if (a->state == CLUSTER_GONE)
+    if (a->state == CLUSTER_GONE && !w->listed)
         merge_remove(m, w->id, why);
+    else if (a->state == CLUSTER_GONE) /* a name without instances: known, but no address */
+        ok = ok && merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
     else if (ok)
         ok = merge_set(m, w->id, a->state, false, list, a->count, why);
     merge_commit(m);
@@ -213,6 +221,16 @@ static bool take_reply(struct cluster_watch *w, const struct httpc_reply *reply,
     return ok;
 }
 
+/* One of the consul.max_watches, if there is one left. */
+static void take_watch(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    if (w->has_watch || x->watches >= (unsigned)x->config->consul.max_watches)
+        return;
+    w->has_watch = true;
+    x->watches++;
+}
+
 /* -- reads ----------------------------------------------------------------------------------- */
 
 static void send_waiting(struct watch_context *x);
@@ -225,6 +243,7 @@ static void on_read(void *arg, const struct httpc_reply *reply)
     w->read_call = NULL;
     x->reads--;
 
+    take_watch(w);
     if (!catalog_reply_ok(reply, &error) || !take_reply(w, reply, true, &error)) {
         fail(w, reply->status, error.text);
     } else {
@@ -357,14 +376,8 @@ static void send_watch(void *arg)
 static void start_watch(struct cluster_watch *w)
 {
     struct watch_context *x = w->context;
-    if (w->watch_call != NULL || w->watch_timer.set || w->watch_index == 0)
+    if (!w->has_watch || w->watch_call != NULL || w->watch_timer.set || w->watch_index == 0)
         return;
-    if (!w->has_watch) {
-        if (x->watches >= (unsigned)x->config->consul.max_watches)
-            return;
-        w->has_watch = true;
-        x->watches++;
-    }
     int64_t now = httpc_now(x->httpc);
     int64_t own = w->news ? 0 : bucket_take(&w->idle_wakes, now);
     int64_t all = bucket_take(&x->wakes, now);
@@ -411,7 +424,8 @@ bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list,
 void cluster_watch_restart(struct cluster_watch *w)
 {
     admission_clear(&w->admission);
-    read_at(w, httpc_now(w->context->httpc) + UNWATCHED_SWEEP_MS);
+    w->admission.state = CLUSTER_EMPTY;
+    read_at(w, httpc_now(w->context->httpc) + sweep_ms(w));
 }
 
 void cluster_watch_free(struct cluster_watch *w)

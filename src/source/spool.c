@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -123,7 +122,7 @@ static void write_state(struct spool *s)
     struct buf text;
     buf_init(&text, FILE_MAX);
     s->dirty = false;
-    s->last_write_ms = clock_mono_ms();
+    s->last_write_ms = httpc_now(s->httpc);
     size_t count = 0;
     bool ok = render(s, &text, &count) || error_set(&error, "out of memory");
     uint64_t sum = hash(buf_text(&text), text.len);
@@ -156,7 +155,7 @@ void spool_start(struct spool *s, struct httpc *httpc, struct registry *registry
     s->httpc = httpc;
     s->registry = registry;
     s->timer = TIMER(on_timer, s);
-    s->last_write_ms = clock_mono_ms() - WRITE_SPACING_MS;
+    s->last_write_ms = httpc_now(httpc) - WRITE_SPACING_MS;
 }
 
 void spool_mark(struct spool *s)

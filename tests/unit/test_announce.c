@@ -413,6 +413,16 @@ TEST(test_announce__drains_maintenance_then_children_then_the_parent)
     assert_int_equal(httpc->request_count, from + 4);
 }
 
+TEST(test_announce__a_drain_takes_back_what_is_registered_not_what_is_served)
+{
+    begin_registered();
+    size_t from = httpc->request_count;
+    serve("a"); /* the child of "b" would be removed in the next round */
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_true(fake_find(httpc, DEREGISTER CHILD("b"), from) != SIZE_MAX);
+}
+
 TEST(test_announce__the_end_of_the_drain_is_told_once)
 {
     begin_registered();
@@ -580,6 +590,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_announce__freeing_leaves_nothing_behind, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announce__free_and_wake_take_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_takes_back_what_is_registered_not_what_is_served, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

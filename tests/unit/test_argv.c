@@ -92,6 +92,12 @@ TEST(test_argv__an_unknown_option_is_named)
     refused("--frobnicate", "unknown option --frobnicate");
 }
 
+TEST(test_argv__a_value_for_a_flag_is_named)
+{
+    refused("--once=5", "--once=5");
+    refused("--version=5", "--version=5");
+}
+
 TEST(test_argv__a_missing_value_is_named)
 {
     refused("-c", "-c needs a value");
@@ -147,6 +153,7 @@ int main(void)
         cmocka_unit_test(test_argv__clear_may_be_called_twice),
         cmocka_unit_test(test_argv__help_names_options_and_exit_codes),
         cmocka_unit_test(test_argv__help_that_cannot_be_written_is_a_failure),
+        cmocka_unit_test(test_argv__a_value_for_a_flag_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

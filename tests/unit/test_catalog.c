@@ -337,6 +337,18 @@ TEST(test_catalog__only_literal_addresses_are_usable)
     }
 }
 
+TEST(test_catalog__a_member_that_is_there_twice_makes_an_instance_unusable)
+{
+    assert_string_equal(seen("[{\"Node\":{" NODE "},\"Service\":{\"Service\":\"nameServera\","
+                             "\"Address\":\"10.0.0.1\",\"Address\":\"10.0.0.2\",\"Port\":80},"
+                             "\"Checks\":[]}]"),
+                        "unusable=1");
+    assert_string_equal(seen("[{\"Node\":{" NODE "},\"Service\":{\"Service\":\"nameServera\","
+                             "\"Address\":\"10.0.0.1\",\"Port\":80},"
+                             "\"Checks\":[{\"Status\":\"critical\"}],\"Checks\":[]}]"),
+                        "unusable=1");
+}
+
 TEST(test_catalog__one_unusable_instance_leaves_the_others)
 {
     assert_string_equal(seen("[" ROW("\"Address\":\"host\",\"Port\":80", NODE, PASSING) "," ROW(
@@ -718,6 +730,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_catalog__a_long_id_does_not_overflow_the_example,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_catalog__a_member_that_is_there_twice_makes_an_instance_unusable, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,19 @@ static void refused_file(const char *file, const char *says)
     refused(file, NULL, NULL, says);
 }
 
+TEST(test_config__an_error_is_one_line_whatever_the_value)
+{
+    refused(NULL, NULL, "listen=a\nb", "listen");
+    assert_null(strchr(error.text, '\n'));
+    refused(NULL, NULL, "consul.wait=\x1b[2J", "consul.wait");
+    assert_null(strchr(error.text, '\x1b'));
+}
+
+TEST(test_config__a_server_name_is_a_host_name)
+{
+    refused(NULL, NULL, "consul.tls.server_name=a b/c", "consul.tls.server_name");
+}
+
 TEST(test_config__defaults_are_as_documented)
 {
     struct config *c = good(NULL, NULL, NULL);
@@ -618,6 +631,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_config__origins_can_be_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_config__free_takes_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config__an_error_is_one_line_whatever_the_value, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_config__a_server_name_is_a_host_name, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

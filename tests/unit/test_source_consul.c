@@ -179,6 +179,32 @@ static void start_with_a(const char *setting)
     assert_non_null(watch_of("a"));
 }
 
+/* -- how often ------------------------------------------------------------------------------- */
+
+TEST(test_source_consul__a_watched_cluster_is_not_read_again_for_minutes)
+{
+    start_with_a(NULL);
+    size_t before = reads_of("a");
+    fake_run(httpc, 60000);
+    assert_int_equal(reads_of("a"), before);
+}
+
+TEST(test_source_consul__a_name_without_instances_stays_what_it_is)
+{
+    prepare(NULL, NULL);
+    names("a");
+    instances("a", "");
+    start();
+    fake_run(httpc, 1000);
+    for (int second = 0; second < 600; second++) {
+        assert_serves("a", "empty");
+        fake_run(httpc, 1000);
+    }
+    instances("a", "1+");
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1");
+}
+
 /* -- the first read -------------------------------------------------------------------------- */
 
 TEST(test_source_consul__the_first_complete_read_makes_ready)
@@ -922,6 +948,10 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__stopping_leaves_nothing_behind, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_watched_cluster_is_not_read_again_for_minutes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_name_without_instances_stays_what_it_is, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
