@@ -115,7 +115,7 @@ build() {
     say "building to build/"
     mkdir -p build
     if ! {
-        cmake "${fresh[@]}" -S . -B build -G Ninja -DBUILD_TESTING=OFF &&
+        cmake "${fresh[@]}" -S . -B build -G Ninja &&
             cmake --build build --target nsaddrd
     } >build/quickstart.log 2>&1; then
         cat build/quickstart.log >&2

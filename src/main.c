@@ -126,7 +126,8 @@ static bool start_sources(struct daemon *d, struct error *reterr)
 static bool start_daemon(struct daemon *d, struct error *reterr)
 {
     const struct config *c = d->config;
-    if (c->state.dir[0] != '\0' && (d->spool = spool_open(c, reterr)) == NULL)
+    /* Only what Consul says is kept: without it nothing could ever confirm or end a list. */
+    if (c->state.dir[0] != '\0' && c->consul.enabled && (d->spool = spool_open(c, reterr)) == NULL)
         return false;
     if (!start_sources(d, reterr))
         return false;
@@ -169,17 +170,21 @@ static void start_drain(void *arg)
     announce_drain(d->announce, notify_main, d);
 }
 
-/* Be found no more, then answer those who still come for a while. A second signal ends it. */
+/* Be found no more, then answer those who still come for a while. A second signal ends it. Who
+ * never managed to register is found by nobody; with register.mode = "off" somebody else took us
+ * out, or does it now. */
 static void drain(struct daemon *d)
 {
     registry_set_draining(d->registry);
     LOG_INFO("stopping: a second signal stops at once", F_INT("drain_ms", d->config->reg.drain_ms));
-    if (d->announce == NULL)
-        return;
+    int what = 0;
+    if (d->announce != NULL && !httpc_post(d->httpc, start_drain, d))
+        what = SIGTERM;
     /* The event also tells of changes of the table, which end neither wait. */
-    int what = httpc_post(d->httpc, start_drain, d) ? 0 : SIGTERM;
-    while (what == 0 && !announce_drained(d->announce))
+    while (what == 0 && d->announce != NULL && announce_drain_state(d->announce) == DRAIN_GOES_ON)
         what = wait_for_event(d, CLOCK_NEVER);
+    if (d->announce != NULL && announce_drain_state(d->announce) == DRAIN_NOTHING_TO_DO)
+        return;
     int64_t end = clock_mono_ms() + d->config->reg.drain_ms;
     while (what == 0)
         what = wait_for_event(d, end - clock_mono_ms());

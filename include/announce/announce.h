@@ -13,7 +13,7 @@
  * (when a parent is merely deregistered its aliases stay passing: measured on Consul 1.22), then
  * the children are deregistered, then the parent.
  *
- * Threads  new, free: main thread, while httpc does not run. wake, drain: httpc thread. drained: any.
+ * Threads  new, free: main thread, while httpc does not run. wake, drain: httpc thread. drain_state: any.
  * Errors   Consul's refusals are logged once per kind and tried again, for ever.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -41,9 +41,14 @@ void announce_free(struct announce *a);
 /* The table or the status changed. NULL is allowed. */
 void announce_wake(struct announce *a);
 
-/* Deregisters all; then, or when Consul does not let us, announce_drained() is true and done(arg)
- * is called. */
+enum drain_state {
+    DRAIN_GOES_ON,
+    DRAIN_NOTHING_TO_DO, /* nothing was ever registered */
+    DRAIN_DONE,          /* deregistered, or Consul does not let us */
+};
+
+/* Deregisters all within 10 s. done(arg) is called when the state is no longer DRAIN_GOES_ON. */
 void announce_drain(struct announce *a, void (*done)(void *arg), void *arg);
-bool announce_drained(const struct announce *a);
+enum drain_state announce_drain_state(const struct announce *a);
 
 #endif

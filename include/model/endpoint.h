@@ -22,7 +22,8 @@ struct endpoint {
 /* "[" + 45 + "]:" + 5 + NUL */
 #define ENDPOINT_TEXT_SIZE 54
 
-/* A literal, specified (not 0.0.0.0 or ::) address without zone id, and a port 1..65535. */
+/* A literal address without zone id that something can listen on (not 0.0.0.0/8, multicast,
+ * broadcast, ::, link-local), and a port 1..65535. An IPv4-mapped IPv6 address becomes IPv4. */
 bool endpoint_make(struct endpoint *out, const char *address, long port);
 
 /* "10.0.0.1:9876" or "[2001:db8::1]:9876", nothing before or after. */

@@ -1,6 +1,6 @@
 /*
- * unknown_ids.h - which unknown cluster ids were logged already: one line for each, and a bounded
- * number of them, however many a scanner makes up.
+ * unknown_ids.h - which unknown cluster ids were logged already: one line an hour for each, and a
+ * bounded number of them, however many a scanner makes up.
  *
  * Threads  Any.
  *
@@ -15,10 +15,12 @@
 #include <stdint.h>
 
 #define UNKNOWN_IDS_MAX 256
+#define UNKNOWN_IDS_FORGET_MS (60 * 60 * 1000)
 
 struct unknown_ids {
     pthread_mutex_t lock; /* guards the rest */
     size_t count;
+    int64_t since_ms; /* of the first that is remembered */
     uint64_t hashes[UNKNOWN_IDS_MAX];
 };
 
@@ -27,7 +29,8 @@ struct unknown_ids {
         .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
     }
 
-/* True the first time this id is asked for, while there is room. *last: no more room after it. */
-bool unknown_ids_note(struct unknown_ids *u, const char *id, bool *last);
+/* True the first time in an hour that this id is asked for, while there is room. *last: no more
+ * room after it. `now_ms` is of a monotonic clock. */
+bool unknown_ids_note(struct unknown_ids *u, const char *id, int64_t now_ms, bool *last);
 
 #endif

@@ -9,8 +9,9 @@
  *   watch  a blocking query: brings changes at once, never takes anything away by itself. At most
  *          consul.max_watches clusters have one; the others are read every few seconds instead.
  *
- * A watch's reply with a lower index than before (restored snapshot, another server) is dropped and
- * a read is made; one that is older than the last read is dropped (a lagging agent).
+ * Replies cross: what is older than the newest one taken is never news. A watch whose index goes
+ * back (restored snapshot, another server) is dropped and a read is made; a read that is older than
+ * the watch (a slow one) is made again, and that one counts, whatever its index.
  *
  * Ownership  The owner frees what cluster_watch_new() gave; see watch_context.gone.
  * Threads    The httpc thread (or the main thread before it runs).
@@ -46,8 +47,8 @@ struct watch_context {
     struct httpc *httpc;
     struct merge *merge;
     struct jitter jitter;
-    /* A cluster was answered for (or failed) for the first time. */
-    void (*first_answer)(void *arg);
+    /* A cluster was answered for (or failed) for the first time, or was read for the first time. */
+    void (*progress)(void *arg);
     /* The cluster has ended. The owner frees the watch (true), or restarts it because its name
      * is still listed (false). */
     bool (*gone)(void *arg, struct cluster_watch *w);
@@ -59,6 +60,8 @@ struct watch_context {
     struct cluster_watch *first_waiting;
     struct cluster_watch *last_waiting;
     unsigned clusters;
+    unsigned unanswered; /* of them: neither read nor failed so far */
+    unsigned unread;     /* of them: never read so far */
     unsigned failing;
     /* Mass loss: how many clusters lost a member since window_ms, and the guard it raised. */
     int64_t window_ms;
@@ -83,6 +86,7 @@ struct cluster_watch {
     char *service;
     struct admission admission;
     bool answered; /* read once, or failed once */
+    bool was_read;
     bool failing;
     bool unpublished; /* the merge could not take the last change */
     bool ask_consistent;
@@ -93,7 +97,7 @@ struct cluster_watch {
     struct timer read_timer;
     bool waiting; /* for its turn to read */
     struct cluster_watch *next_waiting;
-    uint64_t read_index;
+    bool overtaken; /* the last read was older than the watch; the next one decides */
     int64_t last_read_ms;
     int64_t sweep_at_ms;
 
@@ -101,6 +105,7 @@ struct cluster_watch {
     struct timer watch_timer;
     bool has_watch; /* counted in context->watches */
     uint64_t watch_index;
+    uint64_t newest_index; /* of all replies that were taken, reads and watches */
     struct bucket idle_wakes;
     bool news; /* the last reply brought some */
     int64_t loss_window_ms;

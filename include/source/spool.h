@@ -9,7 +9,7 @@
  *   end <number of clusters> <FNV-1a of all bytes before this line, 16 hex digits>
  *
  * A file that is damaged, cut, of another version or of another source is refused as a whole with
- * one line, and a damaged one is kept aside as nsaddrd.state.damaged.
+ * one line, and kept aside as nsaddrd.state.damaged.
  *
  * Ownership  The folder belongs to one process: spool_open() locks it.
  * Threads    open, restore, close: main thread, while httpc does not run. mark: httpc thread.

@@ -30,6 +30,7 @@
 #define CALL_TIMEOUT_MS 5000
 /* A Consul that does not answer while we stop is not waited for longer. */
 #define DRAIN_TIMEOUT_MS 3000
+#define DRAIN_TOTAL_MS 10000
 #define CATALOG_VERIFY_MS (5 * 60 * 1000)
 #define NAME_MAX_BYTES 1024
 #define REPLY_MAX (64 * 1024 * 1024)
@@ -77,7 +78,7 @@ struct announce {
     bool draining;
     void (*drained)(void *arg);
     void *drained_arg;
-    atomic_bool is_drained;
+    atomic_int drain_state;
 };
 
 static void start_round(void *arg);
@@ -602,15 +603,28 @@ void announce_wake(struct announce *a)
 
 static void end_drain(struct announce *a)
 {
+    httpc_cancel(a->httpc, a->call);
+    a->call = NULL;
+    httpc_timer_cancel(a->httpc, &a->timer);
     drop_writes(a);
     a->step = STEP_IDLE;
-    atomic_store(&a->is_drained, true);
+    if (atomic_load(&a->drain_state) == DRAIN_GOES_ON)
+        atomic_store(&a->drain_state, DRAIN_DONE);
     a->drained(a->drained_arg);
 }
 
-bool announce_drained(const struct announce *a)
+/* The parent is in maintenance by now and with it every child, so nobody is routed here. */
+static void on_drain_timeout(void *arg)
 {
-    return atomic_load(&a->is_drained);
+    struct announce *a = arg;
+    LOG_WARN("Consul is too slow: not everything is deregistered, but all is in maintenance",
+             F_STR("service", a->parent_id));
+    end_drain(a);
+}
+
+enum drain_state announce_drain_state(const struct announce *a)
+{
+    return (enum drain_state)atomic_load(&a->drain_state);
 }
 
 void announce_drain(struct announce *a, void (*done)(void *arg), void *arg)
@@ -625,9 +639,12 @@ void announce_drain(struct announce *a, void (*done)(void *arg), void *arg)
     a->drained = done;
     a->drained_arg = arg;
     if (a->present == NULL) {
+        atomic_store(&a->drain_state, DRAIN_NOTHING_TO_DO);
         end_drain(a);
         return;
     }
+    a->timer.fire = on_drain_timeout;
+    httpc_timer_set(a->httpc, &a->timer, httpc_now(a->httpc) + DRAIN_TOTAL_MS);
     /* All that Consul may have, whatever the table says by now: a child that stays behind would be
      * routed to for ever. */
     bool ok = queue_maintenance(a, a->parent_id, true);

@@ -107,6 +107,9 @@ bool consul_address_parse(const char *text, bool force_tls, struct consul_addres
     struct consul_address a = {.tls = force_tls};
     const char *rest = text;
 
+    if (strchr(text, '@') != NULL) /* not echoed: there may be a password in it */
+        return error_set(reterr, "an address of Consul has no user and password in it; right is to "
+                                 "set the variable CONSUL_HTTP_AUTH");
     if (strlen(text) >= CONSUL_URL_MAX - sizeof "https://:8500")
         goto bad;
     if (strncasecmp(text, "unix://", 7) == 0) {

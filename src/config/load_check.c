@@ -13,6 +13,9 @@
 #include "config/option.h"
 #include "model/cluster_id.h"
 
+/* Of a service name's own part; Consul warns above 63 for the whole. */
+#define NAME_MAX_BYTES 128
+
 static enum rank rank_of(const struct loading *l, const char *key)
 {
     return l->ranks[option_find(key, strlen(key)) - option_table];
@@ -128,10 +131,11 @@ static bool check_consul(struct loading *l, struct error *reterr)
         return false;
     if (!printable(c->consul.token))
         return bad(c, "consul.token", reterr, "has characters that no token has");
-    if (!plain_name(c->consul.service_prefix) || c->consul.service_prefix[0] == '\0')
+    size_t prefix = strlen(c->consul.service_prefix);
+    if (!plain_name(c->consul.service_prefix) || prefix < 1 || prefix > NAME_MAX_BYTES)
         return bad(c, "consul.service_prefix", reterr,
-                   "\"%s\" is not right; right is 1 or more of A-Z a-z 0-9 . _ -",
-                   c->consul.service_prefix);
+                   "\"%.80s\" is not right; right is 1 to %d of A-Z a-z 0-9 . _ -",
+                   c->consul.service_prefix, NAME_MAX_BYTES);
     if (!plain_name(c->consul.address_from) || c->consul.address_from[0] == '\0')
         return bad(c, "consul.address_from", reterr,
                    "\"%s\" is not right; right is auto, service, node, lan, wan or the name of a "
@@ -157,11 +161,12 @@ static bool check_register(const struct config *c, struct error *reterr)
     struct error cause;
     if (c->reg.advertise[0] != '\0' && !advertise_address_parse(c->reg.advertise, &a, &cause))
         return bad(c, "register.advertise", reterr, "%s", cause.text);
-    if (!plain_name(c->reg.name) || c->reg.name[0] == '\0' || c->reg.name[0] == '_')
+    size_t name = strlen(c->reg.name);
+    if (!plain_name(c->reg.name) || name < 1 || name > NAME_MAX_BYTES || c->reg.name[0] == '_')
         return bad(c, "register.name", reterr,
-                   "\"%s\" is not right; right is 1 or more of A-Z a-z 0-9 . _ -, not starting "
+                   "\"%.80s\" is not right; right is 1 to %d of A-Z a-z 0-9 . _ -, not starting "
                    "with _",
-                   c->reg.name);
+                   c->reg.name, NAME_MAX_BYTES);
     if (!tag_ok(c->reg.tag) || strstr(c->reg.tag, "<cluster-id>") == NULL)
         return bad(c, "register.tag", reterr,
                    "\"%s\" is not right; right is a fabio tag with <cluster-id> in it, without "

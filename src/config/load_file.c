@@ -8,10 +8,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "config/config.h"
 #include "config/load.h"
 #include "config/option.h"
+
+#define CONFIG_FILE_MAX (64 * 1024 * 1024)
+/* The largest number of any option has seven digits. */
+#define NUMBER_DIGITS_MAX 9
 
 /* More than any option's dotted name; deeper nesting is an unknown key anyway. */
 #define NAME_MAX_BYTES 256
@@ -139,6 +145,35 @@ static bool set_clusters(struct walk *w, const struct option *o, config_setting_
     return true;
 }
 
+/* libconfig 1.5 cuts numbers without a suffix to 32 bits before anybody can see it, so the line
+ * itself is looked at: more digits than any option takes. */
+static bool check_number_on_line(const struct walk *w, const config_setting_t *s,
+                                 struct error *reterr)
+{
+    const char *file = config_setting_source_file(s);
+    unsigned line = config_setting_source_line(s);
+    bool ok = true;
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_MAX);
+    if (!file_read(file != NULL ? file : w->path, &text, reterr)) {
+        ok = false;
+        goto out;
+    }
+    const char *at = buf_text(&text);
+    for (unsigned n = 1; n < line && (at = strchr(at, '\n')) != NULL; n++)
+        at++;
+    while (ok && at != NULL && *at != '\0' && *at != '\n') {
+        size_t digits = strspn(at, "0123456789abcdefABCDEFxX");
+        if (digits > NUMBER_DIGITS_MAX && strchr("0123456789", *at) != NULL)
+            ok = error_set(reterr, "%.*s is out of range: no option takes a number that large",
+                           (int)digits, at);
+        at += digits > 0 ? digits : 1;
+    }
+out:
+    buf_clear(&text);
+    return ok;
+}
+
 static bool set_scalar(struct walk *w, const struct option *o, config_setting_t *s,
                        struct error *reterr)
 {
@@ -146,7 +181,8 @@ static bool set_scalar(struct walk *w, const struct option *o, config_setting_t 
     switch (config_setting_type(s)) {
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
-        return option_set_number(c, o, config_setting_get_int64(s), reterr);
+        return check_number_on_line(w, s, reterr) &&
+               option_set_number(c, o, config_setting_get_int64(s), reterr);
     case CONFIG_TYPE_BOOL:
         return option_set_bool(c, o, config_setting_get_bool(s) != 0, reterr);
     case CONFIG_TYPE_STRING:

@@ -121,7 +121,7 @@ const struct option option_table[] = {
     DURATION("register.deregister_after", reg.deregister_after_ms, "30m", MINUTE, 30 * DAY,
              "Consul forgets us when critical for this long"),
     DURATION("register.drain", reg.drain_ms, "5s", 0, HOUR,
-             "how long to answer on after deregistering"),
+             "how long to answer on after deregistering, or with mode off after SIGTERM"),
     CLUSTERS("static_clusters", static_clusters, "",
              "clusters with a fixed list; they win over Consul"),
     STRING("default_cluster", default_cluster, "", "the cluster that /rocketmq/nsaddr gives"),

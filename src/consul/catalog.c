@@ -131,9 +131,12 @@ static bool read_endpoint(const struct row *r, const char *from, struct endpoint
     else
         address = tagged_address(r, from, &port);
 
+    const cJSON *own = json_member(r->service, "Address");
     *why = NULL;
-    if (json_has_duplicates(r->row) || json_has_duplicates(r->service) ||
-        json_has_duplicates(r->node))
+    if (own != NULL && !cJSON_IsString(own) && !cJSON_IsNull(own))
+        *why = "its Address is not text";
+    else if (json_has_duplicates(r->row) || json_has_duplicates(r->service) ||
+             json_has_duplicates(r->node))
         *why = "a member of it is there twice";
     else if (address == NULL || address[0] == '\0')
         *why = "it has no such address (consul.address_from)";

@@ -6,9 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool endpoint_make(struct endpoint *out, const char *address, long port)
+/* "This network", multicast, reserved and broadcast: nothing listens there (RFC 6890). */
+static bool v4_usable(const uint8_t *addr)
+{
+    return addr[0] != 0 && addr[0] < 224;
+}
+
+/* Unspecified, multicast, and link-local without the zone it needs. */
+static bool v6_usable(const uint8_t *addr)
 {
     static const uint8_t unspecified[16];
+    bool link_local = addr[0] == 0xfe && (addr[1] & 0xc0) == 0x80;
+    return memcmp(addr, unspecified, sizeof unspecified) != 0 && addr[0] != 0xff && !link_local;
+}
+
+bool endpoint_make(struct endpoint *out, const char *address, long port)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     struct endpoint e = {.family = 0};
 
     if (port < 1 || port > 65535)
@@ -20,7 +34,13 @@ bool endpoint_make(struct endpoint *out, const char *address, long port)
         e.family = 6;
     else
         return false;
-    if (memcmp(e.addr, unspecified, sizeof unspecified) == 0)
+    /* ::ffff:10.0.0.1 is 10.0.0.1, which more clients understand, and must not stand beside it. */
+    if (e.family == 6 && memcmp(e.addr, mapped, sizeof mapped) == 0) {
+        memmove(e.addr, e.addr + sizeof mapped, 4);
+        memset(e.addr + 4, 0, sizeof e.addr - 4);
+        e.family = 4;
+    }
+    if (e.family == 4 ? !v4_usable(e.addr) : !v6_usable(e.addr))
         return false;
     *out = e;
     return true;
@@ -54,7 +74,8 @@ bool endpoint_parse(struct endpoint *out, const char *text, size_t len)
         address++;
     }
     struct endpoint e;
-    if (!endpoint_make(&e, address, port) || (e.family == 6) != bracketed)
+    /* Brackets are for what has colons. */
+    if ((strchr(address, ':') != NULL) != bracketed || !endpoint_make(&e, address, port))
         return false;
     *out = e;
     return true;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "config/config.h"
@@ -93,16 +94,6 @@ static struct MHD_Response *list_response(const struct cluster *c)
     return NULL;
 }
 
-static struct MHD_Response *not_modified_response(const struct cluster *c)
-{
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(0, unconst(""), MHD_RESPMEM_PERSISTENT);
-    if (r == NULL || add(r, "ETag", c->etag))
-        return r;
-    MHD_destroy_response(r);
-    return NULL;
-}
-
 static ssize_t no_bytes(void *cls, uint64_t pos, char *buf, size_t max)
 {
     (void)cls;
@@ -127,8 +118,6 @@ static struct MHD_Response *error_response(unsigned status, const char *reason)
 
 static struct MHD_Response *make_response(const struct reply *reply)
 {
-    if (reply->status == MHD_HTTP_NOT_MODIFIED)
-        return not_modified_response(reply->cluster);
     if (reply->cluster != NULL)
         return list_response(reply->cluster);
     if (reply->text != NULL)
@@ -230,12 +219,13 @@ static const char *judge_head(struct MHD_Connection *connection, const char *met
 static void note_unknown(struct http *h, const char *id)
 {
     bool last;
-    if (!unknown_ids_note(&h->unknown, id, &last))
+    if (!unknown_ids_note(&h->unknown, id, clock_mono_ms(), &last))
         return;
     LOG_INFO("a cluster was asked for that is not known", F_STR("cluster", id));
     if (last)
-        LOG_WARN("too many unknown clusters were asked for: further ones are not logged",
-                 F_INT("logged", UNKNOWN_IDS_MAX));
+        LOG_WARN(
+            "too many unknown clusters were asked for: further ones are not logged for an hour",
+            F_INT("logged", UNKNOWN_IDS_MAX));
 }
 
 static enum MHD_Result answer(struct listener *l, struct MHD_Connection *connection,
@@ -262,6 +252,21 @@ static enum MHD_Result answer(struct listener *l, struct MHD_Connection *connect
     return result;
 }
 
+/* The library hands out C strings: a raw NUL would end the path early and name another cluster. In
+ * 0.9.75 the version follows the target in one buffer, so the distance shows it; 1.0 refuses such
+ * requests itself. Called with the whole target; the result is *per_request of the first call. */
+static void *note_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+    (void)arg;
+    (void)connection;
+    return unconst(target + strlen(target));
+}
+
+static bool target_has_nul(const char *end, const char *version)
+{
+    return MHD_VERSION < 0x01000000 && end != NULL && version != end + 1;
+}
+
 /* The library calls twice: after the head, when an answer also closes the connection, and after
  * the body. We answer in the second call, except what has to be refused. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
@@ -274,9 +279,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *upload_size = 0;
         return answer(arg, connection, method, url, strcmp(version, "HTTP/1.0") == 0);
     }
+    const char *target_end = *per_request;
     *per_request = &seen;
     struct reply refused = {.status = MHD_HTTP_BAD_REQUEST};
-    refused.reason = judge_head(connection, method, version);
+    refused.reason = target_has_nul(target_end, version) ? "bad-request"
+                                                         : judge_head(connection, method, version);
     if (refused.reason != NULL)
         return queue(connection, &refused, true);
     if (!is_get_or_head(method)) /* now, so that no body is waited for */
@@ -364,6 +371,7 @@ static bool start_answering(struct listener *l, struct error *reterr)
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)(c->http.idle_timeout_ms / 1000), NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_escaped, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)note_target, NULL},
         /* A pool of one is refused; without the option there is one thread anyway. */
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads, NULL},
         {MHD_OPTION_END, 0, NULL},

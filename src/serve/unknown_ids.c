@@ -9,11 +9,15 @@ static uint64_t hash(const char *text)
     return h;
 }
 
-bool unknown_ids_note(struct unknown_ids *u, const char *id, bool *last)
+bool unknown_ids_note(struct unknown_ids *u, const char *id, int64_t now_ms, bool *last)
 {
     uint64_t h = hash(id);
     bool new = true;
     pthread_mutex_lock(&u->lock);
+    if (u->count > 0 && now_ms - u->since_ms >= UNKNOWN_IDS_FORGET_MS)
+        u->count = 0;
+    if (u->count == 0)
+        u->since_ms = now_ms;
     for (size_t i = 0; new &&i < u->count; i++)
         new = u->hashes[i] != h;
     if (u->count == UNKNOWN_IDS_MAX)

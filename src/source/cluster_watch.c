@@ -235,6 +235,29 @@ static void take_watch(struct cluster_watch *w)
 
 static void send_waiting(struct watch_context *x);
 
+/* The first answer, be it a failure, and the first reading, are told once each. */
+static void note_answer(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    bool answered = w->answered;
+    bool was_read = w->was_read;
+    w->answered = true;
+    w->was_read = w->newest_index > 0;
+    x->unanswered -= !answered;
+    x->unread -= w->was_read && !was_read;
+    if (!answered || w->was_read != was_read)
+        x->progress(x->arg);
+}
+
+/* A read that was slow may tell of a time before the last reply of the watch: not news. When the
+ * one made after it has a lower index too, the index really went back (a restored snapshot). */
+static bool is_overtaken(struct cluster_watch *w, uint64_t index)
+{
+    bool older = index < w->newest_index;
+    w->overtaken = older && !w->overtaken;
+    return w->overtaken;
+}
+
 static void on_read(void *arg, const struct httpc_reply *reply)
 {
     struct cluster_watch *w = arg;
@@ -244,20 +267,21 @@ static void on_read(void *arg, const struct httpc_reply *reply)
     x->reads--;
 
     take_watch(w);
-    if (!catalog_reply_ok(reply, &error) || !take_reply(w, reply, true, &error)) {
+    if (!catalog_reply_ok(reply, &error)) {
+        fail(w, reply->status, error.text);
+    } else if (is_overtaken(w, reply->index)) {
+        cluster_watch_check(w);
+    } else if (!take_reply(w, reply, true, &error)) {
         fail(w, reply->status, error.text);
     } else {
         note_success(w);
-        w->read_index = reply->index;
+        w->newest_index = reply->index;
         if (w->watch_call == NULL)
             w->watch_index = reply->index;
     }
-    if (!w->answered) {
-        w->answered = true;
-        x->first_answer(x->arg);
-    }
+    note_answer(w);
     send_waiting(x);
-    if (w->admission.state == CLUSTER_GONE && x->gone(x->arg, w))
+    if (w->admission.state == CLUSTER_GONE && !w->unpublished && x->gone(x->arg, w))
         return;
     if (!w->failing)
         start_watch(w);
@@ -344,9 +368,13 @@ static void on_watch(void *arg, const struct httpc_reply *reply)
         return;
     }
     w->watch_index = reply->index;
-    if (reply->index >= w->read_index && !take_reply(w, reply, false, &error)) {
-        fail(w, reply->status, error.text);
-        return;
+    if (reply->index >= w->newest_index) {
+        if (!take_reply(w, reply, false, &error)) {
+            fail(w, reply->status, error.text);
+            return;
+        }
+        w->newest_index = reply->index;
+        w->overtaken = false;
     }
     start_watch(w);
 }
@@ -412,6 +440,8 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     w->last_read_ms = httpc_now(context->httpc) - READ_SPACING_MS;
     w->loss_window_ms = INT64_MIN;
     context->clusters++;
+    context->unanswered++;
+    context->unread++;
     cluster_watch_check(w);
     return w;
 }
@@ -446,6 +476,8 @@ void cluster_watch_free(struct cluster_watch *w)
     if (w->failing)
         x->failing--;
     x->clusters--;
+    x->unanswered -= !w->answered;
+    x->unread -= !w->was_read;
     admission_clear(&w->admission);
     free(w->service);
     free(w);

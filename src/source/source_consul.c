@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,33 +43,40 @@ struct source {
     struct bucket idle_wakes;
     uint64_t index;
     uint64_t generation; /* of the names reply being taken */
-    unsigned unanswered; /* clusters of the first names reply without their first answer */
     bool named;          /* there was a first names reply */
     bool complete;
-    bool reached_or_failed; /* the merge knows how the first try went */
+    bool told_first; /* the merge knows how the first try went */
     bool failing;
     size_t matching;    /* names with our prefix in the names reply being taken */
     size_t found;       /* new clusters in it */
+    size_t invalid;     /* names in it that have our prefix and no cluster id */
+    size_t was_invalid; /* in the one before */
+    char example[160];  /* of those */
+    bool warned_of_acls;
     bool out_of_memory; /* while taking it */
 };
 
 static void send_names(void *arg);
 
+/* Ready needs one answer for every cluster; complete, that every one was really read. */
 static void check_complete(struct source *s)
 {
-    if (s->complete || !s->named || s->unanswered > 0)
+    if (s->complete || !s->named || s->context.unanswered > 0)
         return;
-    s->complete = true;
-    LOG_INFO("every cluster in Consul was read", F_INT("clusters", s->context.clusters));
-    merge_first_read(s->context.merge, true);
+    s->complete = s->context.unread == 0;
+    if (s->complete)
+        LOG_INFO("every cluster in Consul was read", F_INT("clusters", s->context.clusters));
+    else if (!s->told_first)
+        LOG_WARN("some clusters in Consul could not be read", F_INT("unread", s->context.unread),
+                 F_INT("clusters", s->context.clusters));
+    if (s->complete || !s->told_first)
+        merge_first_read(s->context.merge, s->complete);
+    s->told_first = true;
 }
 
-static void on_first_answer(void *arg)
+static void on_progress(void *arg)
 {
-    struct source *s = arg;
-    if (s->unanswered > 0)
-        s->unanswered--;
-    check_complete(s);
+    check_complete(arg);
 }
 
 static bool on_gone(void *arg, struct cluster_watch *w)
@@ -111,8 +119,6 @@ static struct cluster_watch *add_watch(struct source *s, const char *id)
         cluster_watch_free(w);
         return NULL;
     }
-    if (!s->complete)
-        s->unanswered++;
     return w;
 }
 
@@ -125,7 +131,12 @@ static void take_name(const char *name, void *arg)
         return;
     const char *id = name + prefix;
     s->matching++;
-    if (!cluster_id_valid(id, strlen(id)) || excluded(c, id) || pinned(c, id))
+    if (!cluster_id_valid(id, strlen(id))) {
+        s->invalid++;
+        (void)snprintf(s->example, sizeof s->example, "%s", name);
+        return;
+    }
+    if (excluded(c, id) || pinned(c, id))
         return;
     struct cluster_watch *w;
     HASH_FIND_STR(s->watches, id, w);
@@ -161,12 +172,26 @@ static bool publish_found(struct source *s)
     return ok;
 }
 
+/* Said once, or once more when there are more. */
+static void note_odd_names(struct source *s, const struct httpc_reply *reply)
+{
+    if (s->invalid > s->was_invalid)
+        LOG_WARN("services whose names hold no cluster id are skipped",
+                 F_INT("skipped", s->invalid), F_STR("last", s->example));
+    s->was_invalid = s->invalid;
+    if (reply->filtered && !s->warned_of_acls)
+        LOG_INFO("ACLs hide some services from our token; a cluster among them would be unknown",
+                 F_INT("visible", s->matching));
+    s->warned_of_acls = s->warned_of_acls || reply->filtered;
+}
+
 static bool take_names(struct source *s, const struct httpc_reply *reply, struct error *reterr)
 {
     s->generation++;
     s->out_of_memory = false;
     s->found = 0;
     s->matching = 0;
+    s->invalid = 0;
     if (!catalog_parse_services(reply, take_name, s, reterr))
         return false;
     if (s->matching == 0 && catalog_maybe_cut(reply, httpc_has_token(s->context.httpc)))
@@ -175,6 +200,7 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
                          "service_prefix \"%s\" read and node_prefix \"\" read",
                          s->context.config->consul.service_prefix,
                          s->context.config->consul.service_prefix);
+    note_odd_names(s, reply);
     if (!publish_found(s) || s->out_of_memory)
         return error_set(reterr, "out of memory");
     struct cluster_watch *w, *next;
@@ -201,15 +227,14 @@ static void names_failed(struct source *s, const struct httpc_reply *reply, cons
     s->failing = true;
     s->index = 0;
     httpc_timer_set(x->httpc, &s->timer, httpc_now(x->httpc) + wait);
-    if (!s->reached_or_failed) {
-        s->reached_or_failed = true;
+    if (!s->told_first) {
+        s->told_first = true;
         merge_first_read(x->merge, false);
     }
 }
 
 static void names_answered(struct source *s)
 {
-    s->reached_or_failed = true;
     backoff_reset(&s->backoff);
     if (s->failing || !s->named)
         LOG_INFO("reading from Consul", F_STR("consul", s->context.config->consul.address),
@@ -324,7 +349,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     if (s == NULL)
         goto fail;
     watch_context_init(&s->context, config, httpc, merge);
-    s->context.first_answer = on_first_answer;
+    s->context.progress = on_progress;
     s->context.gone = on_gone;
     s->context.arg = s;
     s->timer = TIMER(send_names, s);

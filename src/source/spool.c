@@ -60,8 +60,12 @@ struct spool *spool_open(const struct config *config, struct error *reterr)
     }
     s->config = config;
     (void)snprintf(path, sizeof path, "%s/%s", config->state.dir, LOCK_NAME);
-    s->lock = file_lock(path, reterr);
+    struct error cause;
+    s->lock = file_lock(path, &cause);
     if (s->lock < 0) {
+        char where[512];
+        config_where(config, "state.dir", where, sizeof where);
+        error_set(reterr, "%s: %s", where, cause.text);
         free(s);
         return NULL;
     }
@@ -320,8 +324,7 @@ size_t spool_restore(struct spool *s, struct merge *merge, struct registry *regi
         refuse(s, path, why);
         count = 0;
     } else if (strncmp(body, buf_text(&source), source.len) != 0) {
-        LOG_WARN("the state file is of another prefix or datacenter, starting without it",
-                 F_STR("file", path));
+        refuse(s, path, "it is of another service_prefix, datacenter, namespace or partition");
         count = 0;
     } else if (!restore_lines(body + source.len, count, merge)) {
         refuse(s, path, "a line in it is not one of ours");

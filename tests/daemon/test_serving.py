@@ -247,8 +247,11 @@ HEAD = b"GET /rocketmq/a HTTP/1.1\r\nHost: x\r\n"
     HEAD + b"X: a\x01b\r\n\r\n",
     b"GET /rocketmq/a HTTP/1.1\r\nHost: a b\r\n\r\n",
     b"GET /rocketmq/a\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /rocketmq/a\x00b HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /rocketmq/a?\x00b HTTP/1.1\r\nHost: x\r\n\r\n",
 ], ids=["body", "chunked_body", "odd_transfer_encoding", "two_lengths", "two_hosts", "space_in_name",
-        "space_before_colon", "control_byte", "odd_host", "control_byte_in_target"])
+        "space_before_colon", "control_byte", "odd_host", "control_byte_in_target", "nul_in_path",
+        "nul_in_query"])
 def test_ambiguous_request_is_refused_and_closed(daemon, request_bytes):
     with daemon.connect() as connection:
         connection.send(request_bytes)

@@ -135,6 +135,36 @@ def test_damaged_file_is_refused_and_kept_aside(start, consul, folder, damage):
     second.eventually_lists("a", "10.0.0.1:9876", deadline=20)
 
 
+def test_file_of_another_datacenter_is_kept_aside(start, consul, folder):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    first.stop()
+    written = the_file(folder).read_bytes()
+    consul.stop()
+    second = start({"consul.datacenter": "dc9"}, ready=False)
+    assert second.list_of("a") == 503
+    assert written in contents(folder).values()
+
+
+def test_nothing_is_restored_when_consul_is_not_used(start, consul):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    first.stop()
+    second = start({"consul.enabled": False, "static_clusters": [{"id": "demo", "addresses": ["10.0.0.9:1"]}]})
+    assert (second.list_of("a"), second.list_of("demo")) == (404, "10.0.0.9:1")
+
+
+def test_not_modified_still_says_that_the_list_is_restored(start, consul):
+    consul.set_service("nameServera", [ONE])
+    first = start()
+    etag = first.get("/rocketmq/a").header("ETag")
+    first.stop()
+    consul.stop()
+    second = start()
+    response = second.get("/rocketmq/a", headers=[("If-None-Match", etag)])
+    assert (response.status, response.header("X-Nsaddr-State")) == (304, "restored")
+
+
 def test_second_daemon_on_the_same_folder_refuses_to_start(start, command, consul, folder):
     consul.set_service("nameServera", [ONE])
     first = start()

@@ -426,12 +426,12 @@ TEST(test_announce__a_drain_takes_back_what_is_registered_not_what_is_served)
 TEST(test_announce__the_end_of_the_drain_is_told_once)
 {
     begin_registered();
-    assert_false(announce_drained(announce));
+    assert_int_equal(announce_drain_state(announce), DRAIN_GOES_ON);
     announce_drain(announce, on_drained, NULL);
     assert_int_equal(drained, 0);
     fake_run(httpc, 1000);
     assert_int_equal(drained, 1);
-    assert_true(announce_drained(announce));
+    assert_int_equal(announce_drain_state(announce), DRAIN_DONE);
 }
 
 TEST(test_announce__a_drain_without_registration_ends_at_once)
@@ -472,6 +472,39 @@ TEST(test_announce__a_drain_does_not_wait_for_a_reply_that_never_comes)
     struct httpc_call *call = fake_pending(httpc, "/v1/agent/service/maintenance/");
     assert_non_null(call);
     assert_true(call->timeout_ms <= 3000);
+}
+
+TEST(test_announce__a_slow_consul_does_not_hold_the_drain_for_ever)
+{
+    begin_registered();
+    fake_no_rule(httpc, "/v1/agent/service/");
+    announce_drain(announce, on_drained, NULL);
+    for (int i = 0; i < 3; i++) {
+        fake_run(httpc, 2900);
+        fake_answer(httpc, fake_pending(httpc, "/v1/agent/service/"), 200, 0, "");
+    }
+    assert_int_equal(drained, 0);
+    fake_run(httpc, 1500);
+    assert_int_equal(drained, 1);
+    assert_null(fake_pending(httpc, "/v1/agent/service/"));
+}
+
+TEST(test_announce__a_failed_round_does_not_hide_what_was_registered)
+{
+    begin(NULL, NULL);
+    fake_rule(httpc, REGISTER + 4, 200, 0, "");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    fake_rule(httpc, REGISTER + 4, 403, 0, "Permission denied");
+    serve("ab");
+    fake_run(httpc, 2000);
+    size_t from = httpc->request_count;
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_true(fake_find(httpc, MAINTENANCE PARENT "?enable=true", from) != SIZE_MAX);
+    assert_true(fake_find(httpc, DEREGISTER CHILD("a"), from) != SIZE_MAX);
+    assert_true(fake_find(httpc, DEREGISTER PARENT, from) != SIZE_MAX);
 }
 
 TEST(test_announce__a_drain_cancels_what_is_under_way)
@@ -593,6 +626,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_announce__a_drain_takes_back_what_is_registered_not_what_is_served, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_slow_consul_does_not_hold_the_drain_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_failed_round_does_not_hide_what_was_registered, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,8 +52,8 @@ TEST(test_endpoint__make_writes_nothing_when_it_refuses)
 
 TEST(test_endpoint__parse_reverses_format)
 {
-    static const char *const texts[] = {"1.2.3.4:1", "255.255.255.255:65535", "[::1]:9876",
-                                        "[2001:db8::abcd]:80", "[::ffff:1.2.3.4]:80"};
+    static const char *const texts[] = {"1.2.3.4:1", "223.255.255.255:65535", "[::1]:9876",
+                                        "[2001:db8::abcd]:80"};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct endpoint e;
         char out[ENDPOINT_TEXT_SIZE];
@@ -159,12 +159,30 @@ TEST(test_endpoint__sorts_by_number_and_not_by_text)
                         "9.0.0.1:80 10.0.0.9:9 10.0.0.9:80 10.0.0.10:80 200.0.0.1:1 ");
 }
 
+TEST(test_endpoint__what_nothing_listens_on_is_refused)
+{
+    static const char *const texts[] = {"0.0.0.7", "224.0.0.1",      "255.255.255.255", "ff02::1",
+                                        "fe80::1", "::ffff:0.0.0.0", "::ffff:224.0.0.1"};
+    struct endpoint e;
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (endpoint_make(&e, texts[i], 80))
+            fail_msg("%s was taken", texts[i]);
+}
+
+TEST(test_endpoint__a_mapped_address_is_the_ipv4_address)
+{
+    struct endpoint mapped, plain;
+    assert_true(endpoint_make(&mapped, "::ffff:10.0.0.1", 80));
+    assert_true(endpoint_make(&plain, "10.0.0.1", 80));
+    assert_int_equal(endpoint_compare(&mapped, &plain), 0);
+}
+
 TEST(test_endpoint__sorts_ipv4_before_ipv6)
 {
-    static const char *const list[] = {"[::1]:80", "255.0.0.1:80", "[2001:db8::2]:80",
+    static const char *const list[] = {"[::1]:80", "223.0.0.1:80", "[2001:db8::2]:80",
                                        "[2001:db8::10]:80"};
     assert_string_equal(sorted(list, COUNT_OF(list)),
-                        "255.0.0.1:80 [::1]:80 [2001:db8::2]:80 [2001:db8::10]:80 ");
+                        "223.0.0.1:80 [::1]:80 [2001:db8::2]:80 [2001:db8::10]:80 ");
 }
 
 TEST(test_endpoint__sort_drops_duplicates)
@@ -197,6 +215,8 @@ int main(void)
         cmocka_unit_test(test_endpoint__sorts_ipv4_before_ipv6),
         cmocka_unit_test(test_endpoint__sort_drops_duplicates),
         cmocka_unit_test(test_endpoint__sort_takes_empty_and_single_lists),
+        cmocka_unit_test(test_endpoint__what_nothing_listens_on_is_refused),
+        cmocka_unit_test(test_endpoint__a_mapped_address_is_the_ipv4_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

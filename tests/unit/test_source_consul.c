@@ -248,7 +248,8 @@ TEST(test_source_consul__one_failing_cluster_does_not_keep_us_from_being_ready)
     fake_rule(httpc, HEALTH "b", 500, 0, "rpc error");
     start();
     fake_run(httpc, 1000);
-    assert_true(registry_status(registry).complete);
+    assert_true(registry_status(registry).ready);
+    assert_false(registry_status(registry).complete);
     assert_serves("b", "unread");
 }
 
@@ -516,6 +517,62 @@ TEST(test_source_consul__a_names_reply_with_a_lower_index_proves_nothing)
     fake_run(httpc, 1000);
     assert_int_equal(reads_of("a"), before);
     assert_string_equal(fake_pending(httpc, NAMES)->path, NAMES);
+}
+
+/* A slow read of "a" is under way, and the watch has told of later things meanwhile. */
+static struct httpc_call *begin_overtaken_read(const char *words)
+{
+    start_with_a("admission.leave_delay=0s");
+    struct httpc_call *watch = watch_of("a");
+    fake_no_rule(httpc, HEALTH "a");
+    names("");
+    fake_run(httpc, 500);
+    struct httpc_call *read = fake_pending(httpc, HEALTH "a");
+    while (read != NULL && strstr(read->path, "index=") != NULL)
+        read = read->next;
+    assert_non_null(read);
+    fake_answer(httpc, watch, 200, last_index + 10, body_of("a", words));
+    return read;
+}
+
+TEST(test_source_consul__a_read_older_than_the_last_watch_reply_takes_nothing_away)
+{
+    struct httpc_call *read = begin_overtaken_read("1+ 2+ 3+");
+    fake_answer(httpc, read, 200, last_index, body_of("a", "1+"));
+    assert_serves("a", "live 1 2 3");
+    size_t before = reads_of("a");
+    fake_run(httpc, 1000);
+    assert_int_equal(reads_of("a"), before + 1);
+    last_index += 1000;
+}
+
+TEST(test_source_consul__a_repeated_lower_index_is_a_restored_snapshot)
+{
+    struct httpc_call *read = begin_overtaken_read("1+ 2+ 3+");
+    fake_answer(httpc, read, 200, last_index, body_of("a", "1+"));
+    fake_run(httpc, 500);
+    read = fake_pending(httpc, HEALTH "a");
+    while (read != NULL && strstr(read->path, "index=") != NULL)
+        read = read->next;
+    assert_non_null(read);
+    fake_answer(httpc, read, 200, last_index, body_of("a", "1+ 4+"));
+    assert_true(strstr(served("a"), " 4") != NULL);
+    last_index += 1000;
+}
+
+TEST(test_source_consul__not_ready_when_no_cluster_could_be_read)
+{
+    prepare(NULL, NULL);
+    names("a");
+    fake_rule(httpc, HEALTH "a", 500, 0, "No cluster leader");
+    start();
+    fake_run(httpc, 5000);
+    assert_false(registry_status(registry).ready);
+    assert_false(registry_status(registry).complete);
+    instances("a", "1+");
+    fake_run(httpc, 60000);
+    assert_true(registry_status(registry).ready);
+    assert_true(registry_status(registry).complete);
 }
 
 TEST(test_source_consul__a_watch_reply_older_than_the_last_read_is_dropped)
@@ -952,6 +1009,13 @@ int main(void)
             test_source_consul__a_watched_cluster_is_not_read_again_for_minutes, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_name_without_instances_stays_what_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_read_older_than_the_last_watch_reply_takes_nothing_away, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_repeated_lower_index_is_a_restored_snapshot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__not_ready_when_no_cluster_could_be_read,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

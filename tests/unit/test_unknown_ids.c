@@ -8,17 +8,26 @@ static bool note(struct unknown_ids *u, int n, bool *last)
 {
     char id[16];
     (void)snprintf(id, sizeof id, "id%d", n);
-    return unknown_ids_note(u, id, last);
+    return unknown_ids_note(u, id, 0, last);
 }
 
 TEST(test_unknown_ids__an_id_is_new_once)
 {
     struct unknown_ids u = UNKNOWN_IDS_INIT;
     bool last;
-    assert_true(unknown_ids_note(&u, "a", &last));
+    assert_true(unknown_ids_note(&u, "a", 0, &last));
     assert_false(last);
-    assert_false(unknown_ids_note(&u, "a", &last));
-    assert_true(unknown_ids_note(&u, "b", &last));
+    assert_false(unknown_ids_note(&u, "a", 0, &last));
+    assert_true(unknown_ids_note(&u, "b", 0, &last));
+}
+
+TEST(test_unknown_ids__an_hour_later_it_is_new_again)
+{
+    struct unknown_ids u = UNKNOWN_IDS_INIT;
+    bool last;
+    assert_true(unknown_ids_note(&u, "a", 5, &last));
+    assert_false(unknown_ids_note(&u, "a", 5 + UNKNOWN_IDS_FORGET_MS - 1, &last));
+    assert_true(unknown_ids_note(&u, "a", 5 + UNKNOWN_IDS_FORGET_MS, &last));
 }
 
 TEST(test_unknown_ids__there_is_room_for_a_bounded_number)
@@ -78,6 +87,7 @@ int main(void)
         cmocka_unit_test(test_unknown_ids__there_is_room_for_a_bounded_number),
         cmocka_unit_test(test_unknown_ids__the_last_one_is_told),
         cmocka_unit_test(test_unknown_ids__an_id_is_new_to_one_thread_only),
+        cmocka_unit_test(test_unknown_ids__an_hour_later_it_is_new_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
