@@ -38,6 +38,7 @@ struct error;
 struct httpc;
 struct httpc_call;
 struct merge;
+struct claims;
 
 struct cluster_watch;
 
@@ -52,11 +53,15 @@ struct watch_context {
     /* The cluster has ended. The owner frees the watch (true), or restarts it because its name
      * is still listed (false). */
     bool (*gone)(void *arg, struct cluster_watch *w);
+    /* The watch of that cluster, or NULL. */
+    struct cluster_watch *(*find)(void *arg, const char *id);
     void *arg;
 
-    struct bucket wakes; /* of all watches together */
-    unsigned watches;    /* clusters that have a blocking query */
-    unsigned reads;      /* under way */
+    struct claims *claims;                 /* of all clusters */
+    struct cluster_watch *first_reclaimed; /* others whose list may change by it */
+    struct bucket wakes;                   /* of all watches together */
+    unsigned watches;                      /* clusters that have a blocking query */
+    unsigned reads;                        /* under way */
     struct cluster_watch *first_waiting;
     struct cluster_watch *last_waiting;
     unsigned clusters;
@@ -69,8 +74,10 @@ struct watch_context {
     int64_t guarded_until_ms;
 };
 
-void watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
-                        struct merge *merge);
+/* False when out of memory; clear it in any case. */
+bool watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
+                        struct merge *merge) MUST_CHECK;
+void watch_context_clear(struct watch_context *x);
 
 /* Has a 403 been seen: the token file may hold another token by now. */
 void watch_context_refused(struct watch_context *x);
@@ -90,7 +97,10 @@ struct cluster_watch {
     bool failing;
     bool unpublished; /* the merge could not take the last change */
     bool ask_consistent;
-    size_t unusable; /* instances, in the last reply */
+    size_t unusable;  /* instances, in the last reply */
+    size_t contested; /* addresses that another cluster has a good claim on, too */
+    bool reclaimed;   /* in the list of those */
+    struct cluster_watch *next_reclaimed;
     struct backoff backoff;
 
     struct httpc_call *read_call;

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "consul/catalog.h"
 #include "consul/httpc.h"
+#include "model/claims.h"
 #include "source/merge.h"
 
 #define READS_AT_ONCE 8
@@ -36,7 +37,7 @@
 
 static void start_watch(struct cluster_watch *w);
 
-void watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
+bool watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
                         struct merge *merge)
 {
     *x = (struct watch_context){.config = config,
@@ -46,6 +47,14 @@ void watch_context_init(struct watch_context *x, const struct config *config, st
                                 .guarded_until_ms = INT64_MIN};
     jitter_seed(&x->jitter, jitter_system_seed());
     bucket_init(&x->wakes, ALL_WAKES_BURST, ALL_WAKES_REFILL_MS);
+    x->claims = claims_new();
+    return x->claims != NULL;
+}
+
+void watch_context_clear(struct watch_context *x)
+{
+    claims_free(x->claims);
+    x->claims = NULL;
 }
 
 void watch_context_refused(struct watch_context *x)
@@ -145,27 +154,95 @@ static void note_loss(struct cluster_watch *w, int64_t now_ms)
     x->guarded_until_ms = now_ms + MASS_LOSS_DELAY_MS;
 }
 
-static bool publish(struct cluster_watch *w, const char *why)
+static void note_contested(struct cluster_watch *w, const struct grant *g)
+{
+    char address[ENDPOINT_TEXT_SIZE];
+    if (g->contested > w->contested) {
+        bool shared = g->count == w->admission.count;
+        (void)endpoint_format(&g->example, address);
+        LOG_WARN("addresses are claimed by another cluster, too", F_STR("cluster", w->id),
+                 F_INT("contested", g->contested), F_STR("first", address),
+                 F_STR("served", shared ? "yes, there is no other" : "no"));
+    }
+    w->contested = g->contested;
+}
+
+/* A claim is good only while Consul confirms it. */
+static void make_claims(const struct admission *a, struct claim *out)
+{
+    for (size_t i = 0; i < a->count; i++)
+        out[i] = (struct claim){.endpoint = a->members[i].endpoint,
+                                .good = a->state == CLUSTER_LIVE && !a->members[i].leaving};
+}
+
+static bool set_in_table(struct cluster_watch *w, const struct endpoint *list, size_t count,
+                         const char *why)
 {
     struct merge *m = w->context->merge;
-    const struct admission *a = &w->admission;
+    enum cluster_state state = w->admission.state;
     bool ok = merge_begin(m, 1);
     if (!ok)
         return false;
-    struct endpoint *list = calloc(a->count + 1, sizeof *list);
-    if (list == NULL)
-        ok = false;
-    for (size_t i = 0; ok && i < a->count; i++)
-        list[i] = a->members[i].endpoint;
-    if (a->state == CLUSTER_GONE && !w->listed)
+    if (state == CLUSTER_GONE && !w->listed)
         merge_remove(m, w->id, why);
-    else if (a->state == CLUSTER_GONE) /* a name without instances: known, but no address */
-        ok = ok && merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
-    else if (ok)
-        ok = merge_set(m, w->id, a->state, false, list, a->count, why);
+    else if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
+        ok = merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
+    else
+        ok = merge_set(m, w->id, state, false, list, count, why);
     merge_commit(m);
+    return ok;
+}
+
+static bool publish(struct cluster_watch *w, const char *why)
+{
+    const struct admission *a = &w->admission;
+    bool ok = false;
+    struct claim *claims = calloc(a->count + 1, sizeof *claims);
+    struct endpoint *list = calloc(a->count + 1, sizeof *list);
+    if (claims != NULL && list != NULL) {
+        make_claims(a, claims);
+        struct grant g = claims_grant(w->context->claims, w->id, claims, a->count, list);
+        note_contested(w, &g);
+        ok = set_in_table(w, list, g.count, why);
+    }
+    free(claims);
     free(list);
     return ok;
+}
+
+static void note_reclaimed(const char *id, void *arg)
+{
+    struct watch_context *x = arg;
+    struct cluster_watch *w = x->find(x->arg, id);
+    if (w == NULL || w->reclaimed)
+        return;
+    w->reclaimed = true;
+    w->next_reclaimed = x->first_reclaimed;
+    x->first_reclaimed = w;
+}
+
+/* Tells the others what this cluster claims now. */
+static bool set_claims(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    const struct admission *a = &w->admission;
+    struct claim *claims = calloc(a->count + 1, sizeof *claims);
+    if (claims == NULL)
+        return false;
+    make_claims(a, claims);
+    bool ok = claims_set(x->claims, w->id, claims, a->count, note_reclaimed, x);
+    free(claims);
+    return ok;
+}
+
+static void publish_reclaimed(struct watch_context *x)
+{
+    while (x->first_reclaimed != NULL) {
+        struct cluster_watch *w = x->first_reclaimed;
+        x->first_reclaimed = w->next_reclaimed;
+        w->reclaimed = false;
+        w->unpublished = !publish(w, "another cluster claims an address, or does no longer");
+    }
 }
 
 /* Once per change of their number, not per reply. */
@@ -198,8 +275,10 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     if (d.losing)
         note_loss(w, now);
     note_unusable(w, h);
-    if (d.changed || w->unpublished)
-        w->unpublished = !publish(w, d.why);
+    bool claimed = set_claims(w);
+    if (d.changed || w->unpublished || !claimed)
+        w->unpublished = !publish(w, d.why) || !claimed;
+    publish_reclaimed(x);
     w->ask_consistent = d.ask_consistent;
     if (authoritative)
         w->sweep_at_ms =
@@ -475,6 +554,8 @@ void cluster_watch_free(struct cluster_watch *w)
         x->watches--;
     if (w->failing)
         x->failing--;
+    /* A cluster that has ended claims nothing any more; at the end of all, nobody is to be told. */
+    claims_drop(x->claims, w->id);
     x->clusters--;
     x->unanswered -= !w->answered;
     x->unread -= !w->was_read;

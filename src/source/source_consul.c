@@ -79,6 +79,14 @@ static void on_progress(void *arg)
     check_complete(arg);
 }
 
+static struct cluster_watch *find_watch(void *arg, const char *id)
+{
+    struct source *s = arg;
+    struct cluster_watch *w;
+    HASH_FIND_STR(s->watches, id, w);
+    return w;
+}
+
 static bool on_gone(void *arg, struct cluster_watch *w)
 {
     struct source *s = arg;
@@ -138,8 +146,7 @@ static void take_name(const char *name, void *arg)
     }
     if (excluded(c, id) || pinned(c, id))
         return;
-    struct cluster_watch *w;
-    HASH_FIND_STR(s->watches, id, w);
+    struct cluster_watch *w = find_watch(s, id);
     if (w == NULL) {
         w = add_watch(s, id);
         if (w == NULL) {
@@ -348,14 +355,15 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     struct source *s = calloc(1, sizeof *s);
     if (s == NULL)
         goto fail;
-    watch_context_init(&s->context, config, httpc, merge);
+    bool ok = watch_context_init(&s->context, config, httpc, merge);
+    s->context.find = find_watch;
     s->context.progress = on_progress;
     s->context.gone = on_gone;
     s->context.arg = s;
     s->timer = TIMER(send_names, s);
     backoff_init(&s->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
     bucket_init(&s->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
-    if (!drop_excluded(s))
+    if (!ok || !drop_excluded(s))
         goto fail;
     const struct table *restored = merge_table(merge);
     table_each(restored, adopt, s);
@@ -382,6 +390,7 @@ static void stop(struct source *s)
         HASH_DEL(s->watches, w);
         cluster_watch_free(w);
     }
+    watch_context_clear(&s->context);
     free(s);
 }
 

@@ -362,3 +362,17 @@ def test_peers_cannot_forge_a_log_line(watch, consul):
     daemon = watch()
     assert daemon.list_of("a") == "10.0.0.1:9876"
     assert not [line for line in daemon.log().splitlines() if line.startswith("level=error msg=forged")]
+
+
+def test_address_of_two_clusters_is_given_to_neither(watch, consul):
+    shared, own_a, own_b = Instance("10.0.0.2"), Instance("10.0.0.1"), Instance("10.0.0.3")
+    consul.set_service("nameServera", [own_a, shared])
+    consul.set_service("nameServerb", [own_b])
+    daemon = watch()
+    daemon.eventually_lists("a", "10.0.0.1:9876;10.0.0.2:9876")
+    consul.set_service("nameServerb", [own_b, shared])
+    daemon.eventually_lists("a", "10.0.0.1:9876")
+    assert daemon.list_of("b") == "10.0.0.3:9876"
+    assert daemon.log_lines("level=warn", "10.0.0.2:9876")
+    consul.set_service("nameServerb", [own_b])
+    daemon.eventually_lists("a", "10.0.0.1:9876;10.0.0.2:9876", deadline=20)

@@ -84,6 +84,9 @@ static void names(const char *ids)
     fake_rule(httpc, NAMES, 200, ++last_index, body);
 }
 
+/* Of all instances; clusters that share an address would contest it. */
+static long body_port = 9876;
+
 /* "1+ 2- 3m": 10.0.0.1 passing, .2 critical, .3 in maintenance, all registered as `id`. */
 static const char *body_of(const char *id, const char *instances)
 {
@@ -98,9 +101,9 @@ static const char *body_of(const char *id, const char *instances)
         len += (size_t)snprintf(
             body + len, sizeof body - len,
             "%s{\"Node\":{\"Address\":\"10.9.9.9\"},\"Service\":{\"ID\":\"i%ld\",\"Service\":"
-            "\"nameServer%s\",\"Address\":\"10.0.0.%ld\",\"Port\":9876},\"Checks\":"
+            "\"nameServer%s\",\"Address\":\"10.0.0.%ld\",\"Port\":%ld},\"Checks\":"
             "[{\"CheckID\":\"%s\",\"Status\":\"%s\"}]}",
-            len > 1 ? "," : "", n, id, n, *end == 'm' ? "_node_maintenance" : "c",
+            len > 1 ? "," : "", n, id, n, body_port, *end == 'm' ? "_node_maintenance" : "c",
             *end == '+' ? "passing" : "critical");
         c = end;
     }
@@ -575,6 +578,38 @@ TEST(test_source_consul__not_ready_when_no_cluster_could_be_read)
     assert_true(registry_status(registry).complete);
 }
 
+TEST(test_source_consul__an_address_of_two_clusters_is_given_to_neither)
+{
+    prepare(NULL, NULL);
+    names("a b");
+    instances("a", "1+ 2+");
+    instances("b", "3+");
+    start();
+    fake_run(httpc, 1000);
+    instances("b", "2+ 3+");
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1");
+    assert_serves("b", "live 3");
+    instances("b", "3+");
+    fake_run(httpc, 40000);
+    assert_serves("a", "live 1 2");
+}
+
+TEST(test_source_consul__a_reused_port_goes_to_its_new_cluster_at_once)
+{
+    prepare(NULL, NULL);
+    names("a b");
+    instances("a", "1+ 2+");
+    instances("b", "3+");
+    start();
+    fake_run(httpc, 1000);
+    instances("a", "1+ 2-"); /* it would be kept for leave_delay */
+    instances("b", "2+ 3+");
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1");
+    assert_serves("b", "live 2 3");
+}
+
 TEST(test_source_consul__a_watch_reply_older_than_the_last_read_is_dropped)
 {
     start_with_a(NULL);
@@ -722,8 +757,10 @@ static void many_instances(int count, const char *words)
     for (int i = 0; i < count; i++) {
         char id[16];
         (void)snprintf(id, sizeof id, "c%02d", i);
+        body_port = 10000 + i;
         instances(id, words);
     }
+    body_port = 9876;
 }
 
 static void assert_many_serve(int count, const char *wanted)
@@ -1016,6 +1053,10 @@ int main(void)
             test_source_consul__a_repeated_lower_index_is_a_restored_snapshot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__not_ready_when_no_cluster_could_be_read,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__an_address_of_two_clusters_is_given_to_neither, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_reused_port_goes_to_its_new_cluster_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
