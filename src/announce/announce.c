@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "announce/identity.h"
+#include "announce/wanted.h"
+#include "announce/writes.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -38,16 +40,6 @@
 /* One round is a row of steps, each a call whose reply starts the next. */
 enum step { STEP_IDLE, STEP_SERVICES, STEP_CHECKS, STEP_WRITE, STEP_VERIFY };
 
-enum write_kind { WRITE_REGISTER, WRITE_DEREGISTER, WRITE_MAINTENANCE };
-
-struct write {
-    struct write *next;
-    char *path;
-    char *body; /* NULL: none */
-    char *id;   /* of the service, for the log */
-    enum write_kind kind;
-};
-
 /* A service that Consul may have from us: it was seen there, or is being registered. */
 struct present {
     UT_hash_handle hh;
@@ -65,10 +57,9 @@ struct announce {
     enum step step;
     struct httpc_call *call;
     struct agent_view *view;
-    struct present *present;   /* by id, the parent among them */
-    struct write *first_write; /* the one under way, and those to come */
-    struct write *last_write;
-    bool woken; /* while a round was under way */
+    struct present *present; /* by id, the parent among them */
+    struct writes writes;    /* the first one is under way */
+    bool woken;              /* while a round was under way */
     bool failing;
     bool unlisted;    /* the catalog does not have us, and that was logged */
     int64_t round_ms; /* start of the last round */
@@ -84,69 +75,6 @@ struct announce {
 static void start_round(void *arg);
 static void next_write(struct announce *a);
 static void end_drain(struct announce *a);
-
-/* -- writes ---------------------------------------------------------------------------------- */
-
-static void write_free(struct write *w)
-{
-    if (w == NULL)
-        return;
-    free(w->path);
-    free(w->body);
-    free(w->id);
-    free(w);
-}
-
-static void drop_writes(struct announce *a)
-{
-    while (a->first_write != NULL) {
-        struct write *w = a->first_write;
-        a->first_write = w->next;
-        write_free(w);
-    }
-    a->last_write = NULL;
-}
-
-/* Both buffers are emptied; false when out of memory. */
-static bool queue_write(struct announce *a, const char *id, struct buf *path, struct buf *body,
-                        enum write_kind kind)
-{
-    struct write *w = calloc(1, sizeof *w);
-    bool ok = w != NULL && (w->id = strdup(id)) != NULL && (w->path = buf_detach(path)) != NULL;
-    if (ok && body->len > 0)
-        ok = (w->body = buf_detach(body)) != NULL;
-    buf_clear(path);
-    buf_clear(body);
-    if (!ok) {
-        write_free(w);
-        return false;
-    }
-    w->kind = kind;
-    if (a->last_write == NULL)
-        a->first_write = w;
-    else
-        a->last_write->next = w;
-    a->last_write = w;
-    return true;
-}
-
-static bool queue_deregister(struct announce *a, const char *id)
-{
-    struct buf path, none;
-    buf_init(&path, 4096);
-    buf_init(&none, 1);
-    bool ok = agent_deregister_path(&path, id);
-    return queue_write(a, id, &path, &none, WRITE_DEREGISTER) && ok;
-}
-
-static bool queue_maintenance(struct announce *a, const char *id, bool enable)
-{
-    struct buf path, none;
-    buf_init(&path, 4096);
-    buf_init(&none, 1);
-    bool ok = agent_maintenance_path(&path, id, enable);
-    return queue_write(a, id, &path, &none, WRITE_MAINTENANCE) && ok;
-}
 
 /* -- what Consul may have from us ------------------------------------------------------------ */
 
@@ -180,59 +108,6 @@ static void forget_present(struct announce *a, const char *id)
 
 /* -- what we want ---------------------------------------------------------------------------- */
 
-struct wanted {
-    struct agent_service service;
-    struct buf id;
-    struct buf name;
-    struct buf tag;
-    const char **tags;
-};
-
-static void wanted_clear(struct wanted *w)
-{
-    buf_clear(&w->id);
-    buf_clear(&w->name);
-    buf_clear(&w->tag);
-    free(w->tags);
-}
-
-/* The registration of a cluster's child, or with NULL of the parent. Clear it in any case. */
-static bool wanted_make(const struct announce *a, const char *cluster, struct wanted *w)
-{
-    const struct config *c = a->config;
-    *w = (struct wanted){.tags = calloc(c->reg.tags.count + 1, sizeof *w->tags)};
-    buf_init(&w->id, NAME_MAX_BYTES);
-    buf_init(&w->name, NAME_MAX_BYTES);
-    buf_init(&w->tag, 4096);
-    if (w->tags == NULL || !identity_service_id(c, &a->identity, cluster, &w->id) ||
-        !identity_service_name(c, cluster, &w->name))
-        return false;
-
-    size_t count = 0;
-    bool routed = cluster != NULL || c->reg.mode == REGISTER_SINGLE;
-    if (routed && !identity_tag(c, cluster, &w->tag))
-        return false;
-    if (routed)
-        w->tags[count++] = buf_text(&w->tag);
-    for (size_t i = 0; i < c->reg.tags.count; i++)
-        w->tags[count++] = c->reg.tags.items[i];
-    w->service = (struct agent_service){
-        .id = buf_text(&w->id),
-        .name = buf_text(&w->name),
-        .owner = a->parent_id,
-        .address = a->identity.address,
-        .port = a->identity.port,
-        .tags = w->tags,
-        .tag_count = count,
-        .check_url = cluster == NULL ? a->identity.check_url : NULL,
-        .alias_of = cluster == NULL ? NULL : a->parent_id,
-        .interval_ms = c->reg.check_interval_ms,
-        .timeout_ms = c->reg.check_timeout_ms,
-        .deregister_after_ms = c->reg.deregister_after_ms,
-    };
-    return true;
-}
-
 struct comparing {
     struct announce *announce;
     const struct table *table;
@@ -243,16 +118,11 @@ static void want(struct comparing *cmp, const char *cluster)
 {
     struct announce *a = cmp->announce;
     struct wanted w;
-    struct buf path, body;
-    buf_init(&path, 4096);
-    buf_init(&body, 65536);
-    bool ok = wanted_make(a, cluster, &w) && note_present(a, w.service.id);
+    bool ok = wanted_make(a->config, &a->identity, a->parent_id, cluster, &w) &&
+              note_present(a, w.service.id);
     if (ok && !agent_view_has(a->view, &w.service))
-        ok = buf_append_str(&path, AGENT_REGISTER_PATH) && agent_register_body(&w.service, &body) &&
-             queue_write(a, w.service.id, &path, &body, WRITE_REGISTER);
+        ok = writes_register(&a->writes, &w.service);
     cmp->failed |= !ok;
-    buf_clear(&path);
-    buf_clear(&body);
     wanted_clear(&w);
 }
 
@@ -287,7 +157,7 @@ static void remove_unwanted(const char *id, void *arg)
         a->config->reg.mode == REGISTER_PER_CLUSTER ? cluster_of(a, id, &len) : NULL;
     const struct cluster *c = cluster != NULL ? table_find(cmp->table, cluster, len) : NULL;
     if (c == NULL || c->body_len == 0)
-        cmp->failed |= !note_present(a, id) || !queue_deregister(a, id);
+        cmp->failed |= !note_present(a, id) || !writes_deregister(&a->writes, id);
 }
 
 /* Fills the queue with what is to be written. */
@@ -295,7 +165,7 @@ static bool compare(struct announce *a)
 {
     struct comparing cmp = {.announce = a, .table = registry_acquire(a->registry, NULL)};
     if (agent_view_in_own_maintenance(a->view, a->parent_id))
-        cmp.failed |= !queue_maintenance(a, a->parent_id, false);
+        cmp.failed |= !writes_maintenance(&a->writes, a->parent_id, false);
     want(&cmp, NULL); /* first: children follow it */
     if (a->config->reg.mode == REGISTER_PER_CLUSTER)
         table_each(cmp.table, want_child, &cmp);
@@ -315,7 +185,7 @@ static void end_round(struct announce *a)
 {
     agent_view_free(a->view);
     a->view = NULL;
-    drop_writes(a);
+    writes_clear(&a->writes);
     a->step = STEP_IDLE;
     bool again = a->woken;
     a->woken = false;
@@ -415,7 +285,7 @@ static void on_written(void *arg, const struct httpc_reply *reply)
 {
     struct announce *a = arg;
     struct error error;
-    struct write *w = a->first_write;
+    const struct write *w = a->writes.first;
     a->call = NULL;
     /* What is not there is as good as deregistered (agent/agent_endpoint.go says 404). */
     bool ok = reply_ok(reply, &error) || (w->kind != WRITE_REGISTER && reply->status == 404);
@@ -433,19 +303,16 @@ static void on_written(void *arg, const struct httpc_reply *reply)
     if (!ok)
         LOG_WARN("cannot deregister while stopping", F_STR("service", w->id),
                  F_STR("error", error.text));
-    a->first_write = w->next;
-    if (a->first_write == NULL)
-        a->last_write = NULL;
-    write_free(w);
+    writes_pop(&a->writes);
     /* No reply at all while stopping: the rest would only wait for the same. */
     if (!ok && reply->status == 0)
-        drop_writes(a);
+        writes_clear(&a->writes);
     next_write(a);
 }
 
 static void next_write(struct announce *a)
 {
-    struct write *w = a->first_write;
+    const struct write *w = a->writes.first;
     if (w == NULL) {
         if (a->draining)
             end_drain(a);
@@ -574,7 +441,7 @@ void announce_free(struct announce *a)
     httpc_cancel(a->httpc, a->call);
     httpc_timer_cancel(a->httpc, &a->timer);
     agent_view_free(a->view);
-    drop_writes(a);
+    writes_clear(&a->writes);
     struct present *p, *next;
     HASH_ITER(hh, a->present, p, next)
     {
@@ -606,7 +473,7 @@ static void end_drain(struct announce *a)
     httpc_cancel(a->httpc, a->call);
     a->call = NULL;
     httpc_timer_cancel(a->httpc, &a->timer);
-    drop_writes(a);
+    writes_clear(&a->writes);
     a->step = STEP_IDLE;
     if (atomic_load(&a->drain_state) == DRAIN_GOES_ON)
         atomic_store(&a->drain_state, DRAIN_DONE);
@@ -634,7 +501,7 @@ void announce_drain(struct announce *a, void (*done)(void *arg), void *arg)
     httpc_timer_cancel(a->httpc, &a->timer);
     agent_view_free(a->view);
     a->view = NULL;
-    drop_writes(a);
+    writes_clear(&a->writes);
     a->draining = true;
     a->drained = done;
     a->drained_arg = arg;
@@ -647,14 +514,14 @@ void announce_drain(struct announce *a, void (*done)(void *arg), void *arg)
     httpc_timer_set(a->httpc, &a->timer, httpc_now(a->httpc) + DRAIN_TOTAL_MS);
     /* All that Consul may have, whatever the table says by now: a child that stays behind would be
      * routed to for ever. */
-    bool ok = queue_maintenance(a, a->parent_id, true);
+    bool ok = writes_maintenance(&a->writes, a->parent_id, true);
     struct present *p, *next;
     HASH_ITER(hh, a->present, p, next)
     {
         if (strcmp(p->id, a->parent_id) != 0)
-            ok = queue_deregister(a, p->id) && ok;
+            ok = writes_deregister(&a->writes, p->id) && ok;
     }
-    ok = queue_deregister(a, a->parent_id) && ok;
+    ok = writes_deregister(&a->writes, a->parent_id) && ok;
     if (!ok)
         LOG_ERROR("out of memory: not everything will be deregistered",
                   F_STR("service", a->parent_id));

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "consul/httpc.h"
 #include "consul/json.h"
 #include "consul/url.h"
@@ -157,10 +158,7 @@ static bool definition_hash(const cJSON *root, char out[static 17])
     char *text = cJSON_PrintUnformatted(root);
     if (text == NULL)
         return false;
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (const char *c = text; *c != '\0'; c++)
-        h = (h ^ (unsigned char)*c) * 0x100000001b3u;
-    (void)snprintf(out, 17, "%016" PRIx64, h);
+    (void)snprintf(out, 17, "%016" PRIx64, hash_bytes(text, strlen(text)));
     cJSON_free(text);
     return true;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 
 /* More addresses than any cluster has; bounds what one body may cost. */
 #define BODY_MAX (1024 * 1024)
@@ -26,14 +27,6 @@ struct table {
     size_t slots; /* a power of two */
     const struct counted_cluster *slot[];
 };
-
-static uint64_t fnv1a(const char *bytes, size_t len)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-    return h;
-}
 
 const char *cluster_state_name(enum cluster_state state)
 {
@@ -71,8 +64,8 @@ struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t si
         .count = count,
     };
     (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
-                   fnv1a(c->pub.body, body.len));
-    c->hash = fnv1a(id, id_size - 1);
+                   hash_bytes(c->pub.body, body.len));
+    c->hash = hash_bytes(id, id_size - 1);
     atomic_init(&c->refs, 1);
 out:
     buf_clear(&body);
@@ -190,7 +183,7 @@ void table_remove(struct table *t, const char *id)
 {
     size_t len = strlen(id);
     size_t mask = t->slots - 1;
-    size_t hole = locate(t, id, len, fnv1a(id, len));
+    size_t hole = locate(t, id, len, hash_bytes(id, len));
     if (t->slot[hole] == NULL)
         return;
     cluster_unref(&t->slot[hole]->pub);
@@ -209,7 +202,7 @@ void table_remove(struct table *t, const char *id)
 
 const struct cluster *table_find(const struct table *t, const char *id, size_t len)
 {
-    const struct counted_cluster *c = t->slot[locate(t, id, len, fnv1a(id, len))];
+    const struct counted_cluster *c = t->slot[locate(t, id, len, hash_bytes(id, len))];
     return c == NULL ? NULL : &c->pub;
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "config/config.h"
 #include "model/registry.h"
 #include "model/table.h"
+#include "serve/http_head.h"
 #include "serve/routes.h"
 #include "serve/unknown_ids.h"
 
@@ -142,80 +142,6 @@ static enum MHD_Result queue(struct MHD_Connection *connection, const struct rep
 
 /* -- requests -------------------------------------------------------------------------------- */
 
-/* What the library lets through although RFC 9112 does not (0.9.75: duplicate or conflicting
- * framing headers, names that are no tokens, control bytes in values). */
-struct head {
-    unsigned hosts;
-    unsigned lengths;
-    bool has_body;
-    bool bad;
-};
-
-static bool is_token(const char *name, size_t len)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-        bool alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!alnum && (c == '\0' || strchr(marks, c) == NULL))
-            return false;
-    }
-    return len > 0;
-}
-
-static bool is_text(const char *value, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)value[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
-static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                      size_t name_len, const char *value, size_t value_len)
-{
-    struct head *h = arg;
-    (void)kind;
-    if (value == NULL)
-        value = "";
-    if (!is_token(name, name_len) || !is_text(value, value_len)) {
-        h->bad = true;
-        return MHD_NO;
-    }
-    if (strcasecmp(name, "Host") == 0) {
-        h->hosts++;
-        h->bad |= strpbrk(value, " \t,/@?#") != NULL;
-    } else if (strcasecmp(name, "Content-Length") == 0) {
-        h->lengths++;
-        h->bad |= value[0] == '\0' || strspn(value, "0123456789") != strlen(value);
-        h->has_body |= strspn(value, "0") != strlen(value);
-    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        h->has_body = true;
-        h->bad |= strcasecmp(value, "chunked") != 0;
-    }
-    return MHD_YES;
-}
-
-static bool is_get_or_head(const char *method)
-{
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-}
-
-/* NULL when the head may be answered. */
-static const char *judge_head(struct MHD_Connection *connection, const char *method,
-                              const char *version)
-{
-    struct head h = {.hosts = 0};
-    (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at_header, &h);
-    bool v1_1 = strcmp(version, "HTTP/1.1") == 0;
-    bool v1_0 = strcmp(version, "HTTP/1.0") == 0;
-    if (h.bad || h.hosts > 1 || h.lengths > 1 || (!v1_0 && !v1_1) || (v1_1 && h.hosts == 0))
-        return "bad-request";
-    return h.has_body && is_get_or_head(method) ? "bad-request" : NULL;
-}
-
 static void note_unknown(struct http *h, const char *id)
 {
     bool last;
@@ -282,11 +208,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     const char *target_end = *per_request;
     *per_request = &seen;
     struct reply refused = {.status = MHD_HTTP_BAD_REQUEST};
-    refused.reason = target_has_nul(target_end, version) ? "bad-request"
-                                                         : judge_head(connection, method, version);
+    refused.reason = target_has_nul(target_end, version)
+                         ? "bad-request"
+                         : http_head_judge(connection, method, version);
     if (refused.reason != NULL)
         return queue(connection, &refused, true);
-    if (!is_get_or_head(method)) /* now, so that no body is waited for */
+    if (!http_method_is_read(method)) /* now, so that no body is waited for */
         return answer(arg, connection, method, url, true);
     return MHD_YES;
 }

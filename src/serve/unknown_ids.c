@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/unknown_ids.h"
 
-static uint64_t hash(const char *text)
-{
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (; *text != '\0'; text++)
-        h = (h ^ (unsigned char)*text) * 0x100000001b3u;
-    return h;
-}
+#include <string.h>
+
+#include "base/hash.h"
 
 bool unknown_ids_note(struct unknown_ids *u, const char *id, int64_t now_ms, bool *last)
 {
-    uint64_t h = hash(id);
+    uint64_t h = hash_bytes(id, strlen(id));
     bool new = true;
     pthread_mutex_lock(&u->lock);
     if (u->count > 0 && now_ms - u->since_ms >= UNKNOWN_IDS_FORGET_MS)

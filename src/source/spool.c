@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/timers.h"
 #include "config/config.h"
@@ -41,14 +42,6 @@ struct spool {
     bool dirty;
     bool failing;
 };
-
-static uint64_t hash(const char *bytes, size_t len)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-    return h;
-}
 
 struct spool *spool_open(const struct config *config, struct error *reterr)
 {
@@ -129,7 +122,7 @@ static void write_state(struct spool *s)
     s->last_write_ms = httpc_now(s->httpc);
     size_t count = 0;
     bool ok = render(s, &text, &count) || error_set(&error, "out of memory");
-    uint64_t sum = hash(buf_text(&text), text.len);
+    uint64_t sum = hash_bytes(buf_text(&text), text.len);
     if (ok && (s->failing || sum != s->written))
         ok = finish_and_write(s, &text, count, sum, &error);
     buf_clear(&text);
@@ -279,7 +272,7 @@ static const char *check_frame(struct buf *text, size_t *count)
     char expected[64];
     *count = (size_t)strtoull(last + 4, NULL, 10); /* a wrong one fails the comparison below */
     (void)snprintf(expected, sizeof expected, "end %zu %016" PRIx64 "\n", *count,
-                   hash(data, (size_t)(last - data)));
+                   hash_bytes(data, (size_t)(last - data)));
     if (strcmp(expected, last) != 0)
         return "its checksum is wrong";
     *last = '\0';

@@ -12,7 +12,8 @@
 #define CHILD(id) "nameSvrIndex-" id "-10.0.0.5-8080"
 #define SERVICES "/v1/agent/services"
 #define CHECKS "/v1/agent/checks"
-#define REGISTER "PUT /v1/agent/service/register"
+#define REGISTER_PATH "/v1/agent/service/register"
+#define REGISTER "PUT " REGISTER_PATH
 #define DEREGISTER "PUT /v1/agent/service/deregister/"
 #define MAINTENANCE "PUT /v1/agent/service/maintenance/"
 
@@ -492,11 +493,11 @@ TEST(test_announce__a_slow_consul_does_not_hold_the_drain_for_ever)
 TEST(test_announce__a_failed_round_does_not_hide_what_was_registered)
 {
     begin(NULL, NULL);
-    fake_rule(httpc, REGISTER + 4, 200, 0, "");
+    fake_rule(httpc, REGISTER_PATH, 200, 0, "");
     registry_set_ready(registry);
     serve("a");
     fake_run(httpc, 2000);
-    fake_rule(httpc, REGISTER + 4, 403, 0, "Permission denied");
+    fake_rule(httpc, REGISTER_PATH, 403, 0, "Permission denied");
     serve("ab");
     fake_run(httpc, 2000);
     size_t from = httpc->request_count;
