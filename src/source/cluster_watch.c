@@ -107,7 +107,6 @@ static void note_failure(struct cluster_watch *w, const char *error, int64_t ret
 
 static void note_success(struct cluster_watch *w)
 {
-    backoff_reset(&w->backoff);
     if (!w->failing)
         return;
     w->failing = false;
@@ -281,9 +280,7 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     publish_reclaimed(x);
     w->ask_consistent = d.ask_consistent;
     if (authoritative)
-        w->sweep_at_ms =
-            now +
-            jitter_spread(&x->jitter, w->has_watch ? SWEEP_MS : UNWATCHED_SWEEP_MS, SPREAD_PERCENT);
+        w->sweep_at_ms = now + sweep_ms(w);
     plan_read(w, w->unpublished ? now + 1000 : d.ask_at_ms);
     return true;
 }
@@ -354,6 +351,10 @@ static void on_read(void *arg, const struct httpc_reply *reply)
         fail(w, reply->status, error.text);
     } else {
         note_success(w);
+        /* A watch that is refused again and again (429) must not be tried at full speed because
+         * the reads in between succeed. */
+        if (!w->has_watch)
+            backoff_reset(&w->backoff);
         w->newest_index = reply->index;
         if (w->watch_call == NULL)
             w->watch_index = reply->index;
@@ -446,6 +447,7 @@ static void on_watch(void *arg, const struct httpc_reply *reply)
         cluster_watch_check(w);
         return;
     }
+    backoff_reset(&w->backoff);
     w->watch_index = reply->index;
     if (reply->index >= w->newest_index) {
         if (!take_reply(w, reply, false, &error)) {

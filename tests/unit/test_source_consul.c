@@ -610,6 +610,18 @@ TEST(test_source_consul__a_reused_port_goes_to_its_new_cluster_at_once)
     assert_serves("b", "live 2 3");
 }
 
+TEST(test_source_consul__a_watch_that_is_refused_again_and_again_is_tried_ever_slower)
+{
+    start_with_a(NULL);
+    fake_rule(httpc, HEALTH "a?index=", 429, 0,
+              "Your IP is issuing too many concurrent connections");
+    fake_answer(httpc, watch_of("a"), 429, 0, "");
+    fake_run(httpc, 600000); /* about 15 s between two tries, once the cap is reached */
+    size_t tries = fake_count(httpc, "GET " HEALTH "a?index=");
+    assert_true(tries > 10 && tries < 120);
+    assert_serves("a", "live 1 2");
+}
+
 TEST(test_source_consul__a_watch_reply_older_than_the_last_read_is_dropped)
 {
     start_with_a(NULL);
@@ -1057,6 +1069,9 @@ int main(void)
             test_source_consul__an_address_of_two_clusters_is_given_to_neither, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_reused_port_goes_to_its_new_cluster_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_watch_that_is_refused_again_and_again_is_tried_ever_slower, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
