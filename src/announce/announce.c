@@ -66,6 +66,7 @@ struct announce {
     int64_t verify_at_ms;
     size_t registered_now; /* in this round */
     size_t removed_now;
+    size_t refused_now;
     bool draining;
     void (*drained)(void *arg);
     void *drained_arg;
@@ -194,12 +195,18 @@ static void end_round(struct announce *a)
         announce_wake(a);
 }
 
-static void fail_round(struct announce *a, const char *doing, const char *error)
+/* One line until all is well again. */
+static void note_failure(struct announce *a, const char *doing, const char *error)
 {
     if (!a->failing)
-        LOG_WARN("cannot register in Consul", F_STR("doing", doing), F_STR("error", error),
-                 F_INT("next_try_ms", RETRY_MS));
+        LOG_WARN("cannot register in Consul, trying again", F_STR("doing", doing),
+                 F_STR("error", error));
     a->failing = true;
+}
+
+static void fail_round(struct announce *a, const char *doing, const char *error)
+{
+    note_failure(a, doing, error);
     end_round(a);
     plan_round(a, RETRY_MS);
 }
@@ -270,9 +277,9 @@ static void finish_writes(struct announce *a)
     if (a->registered_now + a->removed_now > 0)
         LOG_INFO("registrations in Consul brought up to date", F_STR("service", a->parent_id),
                  F_INT("registered", a->registered_now), F_INT("removed", a->removed_now));
-    else if (a->failing)
+    else if (a->failing && a->refused_now == 0)
         LOG_INFO("registrations in Consul are as they should be", F_STR("service", a->parent_id));
-    a->failing = false;
+    a->failing = a->refused_now > 0;
     /* What was written now reaches the catalog a little later: the next round verifies. */
     if (a->registered_now > 0)
         a->verify_at_ms = httpc_now(a->httpc);
@@ -291,8 +298,14 @@ static void on_written(void *arg, const struct httpc_reply *reply)
     bool ok = reply_ok(reply, &error) || (w->kind != WRITE_REGISTER && reply->status == 404);
     if (!ok && !a->draining) {
         refused(a, reply);
-        fail_round(a, w->id, error.text);
-        return;
+        /* Without their parent children must not be: an alias of nothing passes for ever. What
+         * Consul refuses for one child says nothing of the others. */
+        if (reply->status == 0 || strcmp(w->id, a->parent_id) == 0) {
+            fail_round(a, w->id, error.text);
+            return;
+        }
+        note_failure(a, w->id, error.text);
+        a->refused_now++;
     }
     if (ok && w->kind == WRITE_REGISTER) {
         a->registered_now++;
@@ -300,7 +313,7 @@ static void on_written(void *arg, const struct httpc_reply *reply)
         a->removed_now++;
         forget_present(a, w->id);
     }
-    if (!ok)
+    if (!ok && a->draining)
         LOG_WARN("cannot deregister while stopping", F_STR("service", w->id),
                  F_STR("error", error.text));
     writes_pop(&a->writes);
@@ -343,7 +356,7 @@ static void on_checks(void *arg, const struct httpc_reply *reply)
         fail_round(a, "comparing", "out of memory");
         return;
     }
-    a->registered_now = a->removed_now = 0;
+    a->registered_now = a->removed_now = a->refused_now = 0;
     next_write(a);
 }
 

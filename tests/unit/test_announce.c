@@ -508,6 +508,22 @@ TEST(test_announce__a_failed_round_does_not_hide_what_was_registered)
     assert_true(fake_find(httpc, DEREGISTER PARENT, from) != SIZE_MAX);
 }
 
+TEST(test_announce__a_refused_child_does_not_keep_the_others_out)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve("abc");
+    fake_no_rule(httpc, "/v1/agent/service/");
+    fake_run(httpc, 1000);
+    for (int i = 0; i < 4; i++) { /* the parent is taken, the first child is not */
+        struct httpc_call *call = fake_pending(httpc, REGISTER_PATH);
+        assert_non_null(call);
+        fake_answer(httpc, call, i == 1 ? 400 : 200, 0, "");
+        fake_run(httpc, 10);
+    }
+    assert_int_equal(fake_count(httpc, REGISTER), 4);
+}
+
 TEST(test_announce__a_drain_cancels_what_is_under_way)
 {
     begin_registered();
@@ -631,6 +647,8 @@ int main(void)
             test_announce__a_slow_consul_does_not_hold_the_drain_for_ever, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_announce__a_failed_round_does_not_hide_what_was_registered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_refused_child_does_not_keep_the_others_out,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
