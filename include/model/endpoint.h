@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/attrs.h"
+
 struct endpoint {
     uint8_t family; /* 4 or 6: IPv4 sorts first, every client can use it */
     uint8_t addr[16];
@@ -28,6 +30,10 @@ bool endpoint_make(struct endpoint *out, const char *address, long port);
 
 /* "10.0.0.1:9876" or "[2001:db8::1]:9876", nothing before or after. */
 bool endpoint_parse(struct endpoint *out, const char *text, size_t len);
+
+/* A list as clients get it: "a:p;b:p", sorted and without duplicates; anything else was not written
+ * by us. New, free() it; NULL when it is no such list or memory is out. */
+struct endpoint *endpoint_parse_list(const char *text, size_t *count) MUST_CHECK;
 
 /* By family, then address as a number, then port. */
 int endpoint_compare(const struct endpoint *a, const struct endpoint *b);

@@ -81,6 +81,25 @@ bool endpoint_parse(struct endpoint *out, const char *text, size_t len)
     return true;
 }
 
+struct endpoint *endpoint_parse_list(const char *text, size_t *count)
+{
+    size_t parts = 1;
+    for (const char *c = text; *c != '\0'; c++)
+        parts += *c == ';';
+    struct endpoint *list = calloc(parts, sizeof *list);
+    for (size_t i = 0; list != NULL && i < parts; i++) {
+        size_t len = strcspn(text, ";");
+        if (!endpoint_parse(&list[i], text, len) ||
+            (i > 0 && endpoint_compare(&list[i - 1], &list[i]) >= 0)) {
+            free(list);
+            return NULL;
+        }
+        text += len + (text[len] == ';');
+    }
+    *count = parts;
+    return list;
+}
+
 int endpoint_compare(const struct endpoint *a, const struct endpoint *b)
 {
     if (a->family != b->family)

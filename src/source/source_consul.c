@@ -302,27 +302,15 @@ static void send_names(void *arg)
 
 /* -- life ------------------------------------------------------------------------------------ */
 
-/* The list in a body of our own making. */
-static size_t parse_body(const struct cluster *c, struct endpoint *list)
-{
-    size_t count = 0;
-    for (const char *at = c->body; *at != '\0' && count < c->count;) {
-        size_t len = strcspn(at, ";");
-        if (endpoint_parse(&list[count], at, len))
-            count++;
-        at += len + (at[len] == ';');
-    }
-    return count;
-}
-
 static bool adopt(const struct cluster *c, void *arg)
 {
     struct source *s = arg;
     if (c->state != CLUSTER_RESTORED)
         return true;
-    struct endpoint *list = calloc(c->count + 1, sizeof *list);
+    size_t count;
+    struct endpoint *list = endpoint_parse_list(c->body, &count);
     struct cluster_watch *w = list != NULL ? add_watch(s, c->id) : NULL;
-    if (w == NULL || !cluster_watch_restore(w, list, parse_body(c, list)))
+    if (w == NULL || !cluster_watch_restore(w, list, count))
         s->out_of_memory = true;
     else
         w->published = true;

@@ -189,26 +189,6 @@ static char *next_line(char **at)
     return line;
 }
 
-/* Sorted and unique, as we write it; anything else was not written by us. */
-static struct endpoint *parse_list(const char *text, size_t *count)
-{
-    size_t max = 1;
-    for (const char *c = text; *c != '\0'; c++)
-        max += *c == ';';
-    struct endpoint *list = calloc(max, sizeof *list);
-    for (size_t i = 0; list != NULL && i < max; i++) {
-        size_t len = strcspn(text, ";");
-        if (!endpoint_parse(&list[i], text, len) ||
-            (i > 0 && endpoint_compare(&list[i - 1], &list[i]) >= 0)) {
-            free(list);
-            return NULL;
-        }
-        text += len + (text[len] == ';');
-    }
-    *count = max;
-    return list;
-}
-
 /* Cuts the word at `at` off at the next blank; NULL when there is none. */
 static char *next_word(char **at)
 {
@@ -229,7 +209,7 @@ static bool restore_line(char *line, struct merge *merge)
     if (id == NULL || next_word(&body) == NULL || !cluster_id_valid(id, strlen(id)))
         return false;
     size_t count;
-    struct endpoint *list = parse_list(body, &count);
+    struct endpoint *list = endpoint_parse_list(body, &count);
     bool ok = list != NULL &&
               merge_set(merge, id, CLUSTER_RESTORED, false, list, count, "from the state file");
     free(list);
