@@ -79,8 +79,8 @@ bool watch_context_init(struct watch_context *x, const struct config *config, st
                         struct merge *merge) MUST_CHECK;
 void watch_context_clear(struct watch_context *x);
 
-/* Has a 403 been seen: the token file may hold another token by now. */
-void watch_context_refused(struct watch_context *x);
+/* After a 403: the token file may hold another token by now. True when it does. */
+bool watch_context_refused(struct watch_context *x);
 
 struct cluster_watch {
     char id[CLUSTER_ID_SIZE];

@@ -57,14 +57,16 @@ void watch_context_clear(struct watch_context *x)
     x->claims = NULL;
 }
 
-void watch_context_refused(struct watch_context *x)
+bool watch_context_refused(struct watch_context *x)
 {
     struct error error = {.text = ""};
-    if (httpc_reload_token(x->httpc, &error))
+    bool changed = httpc_reload_token(x->httpc, &error);
+    if (changed)
         LOG_INFO("using the new token of the token file",
                  F_STR("file", x->config->consul.token_file));
     else if (error.text[0] != '\0')
         LOG_WARN("cannot read the token file again", F_STR("error", error.text));
+    return changed;
 }
 
 /* -- when to read ---------------------------------------------------------------------------- */
@@ -116,8 +118,8 @@ static void note_success(struct cluster_watch *w)
 
 static void fail(struct cluster_watch *w, long status, const char *error)
 {
-    if (status == 403)
-        watch_context_refused(w->context);
+    if (status == 403 && watch_context_refused(w->context))
+        backoff_reset(&w->backoff);
     int64_t wait = backoff_next_ms(&w->backoff, &w->context->jitter);
     note_failure(w, error, wait);
     w->watch_index = 0;

@@ -224,8 +224,8 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
 static void names_failed(struct source *s, const struct httpc_reply *reply, const char *error)
 {
     struct watch_context *x = &s->context;
-    if (reply != NULL && reply->status == 403)
-        watch_context_refused(x);
+    if (reply != NULL && reply->status == 403 && watch_context_refused(x))
+        backoff_reset(&s->backoff);
     int64_t wait = backoff_next_ms(&s->backoff, &x->jitter);
     if (!s->failing)
         LOG_WARN("cannot read the services from Consul, what is served stays",
