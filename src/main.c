@@ -164,6 +164,22 @@ static void reload_token(void *arg)
         LOG_WARN("SIGHUP: cannot read the token file", F_STR("error", error.text));
 }
 
+static void ask_to_reload_token(struct daemon *d)
+{
+    if (!httpc_post(d->httpc, reload_token, d))
+        LOG_ERROR("cannot read the token file again", F_STR("error", "out of memory"));
+}
+
+/* SIGHUP ends no drain: a renewed token may be just what deregistering needs. */
+static int wait_while_draining(struct daemon *d, int64_t timeout_ms)
+{
+    int what = wait_for_event(d, timeout_ms);
+    if (what != SIGHUP)
+        return what;
+    ask_to_reload_token(d);
+    return 0;
+}
+
 static void start_drain(void *arg)
 {
     struct daemon *d = arg;
@@ -182,12 +198,12 @@ static void drain(struct daemon *d)
         what = SIGTERM;
     /* The event also tells of changes of the table, which end neither wait. */
     while (what == 0 && d->announce != NULL && announce_drain_state(d->announce) == DRAIN_GOES_ON)
-        what = wait_for_event(d, CLOCK_NEVER);
+        what = wait_while_draining(d, CLOCK_NEVER);
     if (d->announce != NULL && announce_drain_state(d->announce) == DRAIN_NOTHING_TO_DO)
         return;
     int64_t end = clock_mono_ms() + d->config->reg.drain_ms;
     while (what == 0)
-        what = wait_for_event(d, end - clock_mono_ms());
+        what = wait_while_draining(d, end - clock_mono_ms());
 }
 
 static int run(struct daemon *d)
@@ -200,8 +216,8 @@ static int run(struct daemon *d)
     LOG_INFO("nsaddrd is up", F_STR("version", NSADDRD_VERSION), F_INT("pid", getpid()));
     int what;
     while ((what = wait_for_event(d, CLOCK_NEVER)) != SIGTERM && what != SIGINT)
-        if (what == SIGHUP && !httpc_post(d->httpc, reload_token, d))
-            LOG_ERROR("SIGHUP: out of memory", F_STR("signal", "SIGHUP"));
+        if (what == SIGHUP)
+            ask_to_reload_token(d);
     drain(d);
     stop_all(d);
     LOG_INFO("stopped", F_STR("version", NSADDRD_VERSION));

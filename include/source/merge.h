@@ -5,7 +5,7 @@
  * config) is not changed by other sources.
  *
  * Calling sequence  merge_begin, any number of merge_set / merge_remove, merge_commit: readers see
- *                   all of it or nothing. Each source says merge_first_read() once, when it has
+ *                   all of it or nothing. Each source says merge_first_read() when it has
  *                   read (or failed to read) everything for the first time.
  * Threads           One at a time: the main thread before httpc starts, then the httpc thread.
  * Errors            Out of memory: the change is dropped, logged, and the old table stays. The
@@ -38,9 +38,15 @@ const struct table *merge_table(struct merge *m) MUST_CHECK;
 /* One more source will report its first read. */
 void merge_expect(struct merge *m);
 
-/* `complete`: everything the source knows of was read. Otherwise it could not be reached; then
- * what there is counts as enough to be ready, and a later call with `complete` may follow. */
-void merge_first_read(struct merge *m, bool complete);
+enum first_read {
+    FIRST_READ_UNREACHABLE, /* the source itself cannot be reached */
+    FIRST_READ_PARTLY,      /* all was tried, some could not be read */
+    FIRST_READ_COMPLETE,    /* everything the source knows of was read */
+};
+
+/* How far a source is; each of them at most once, in rising order. Complete makes ready. Unreachable
+ * makes ready if there is a list already (static, restored); partly, as soon as there is one. */
+void merge_first_read(struct merge *m, enum first_read how);
 
 /* Room for `count` new clusters is made. */
 bool merge_begin(struct merge *m, size_t count) MUST_CHECK;

@@ -145,31 +145,63 @@ static bool set_clusters(struct walk *w, const struct option *o, config_setting_
     return true;
 }
 
-/* libconfig 1.5 cuts numbers without a suffix to 32 bits before anybody can see it, so the line
- * itself is looked at: more digits than any option takes. */
-static bool check_number_on_line(const struct walk *w, const config_setting_t *s,
-                                 struct error *reterr)
+/* Behind a string or comment that starts at `at`, else `at` itself. */
+static const char *skip_text(const char *at)
+{
+    if (*at == '"') {
+        for (at++; *at != '\0' && *at != '"'; at++)
+            at += at[0] == '\\' && at[1] != '\0';
+        return at + (*at == '"');
+    }
+    if (*at == '#' || (at[0] == '/' && at[1] == '/'))
+        return at + strcspn(at, "\n");
+    if (at[0] == '/' && at[1] == '*') {
+        const char *end = strstr(at + 2, "*/");
+        return end != NULL ? end + 2 : at + strlen(at);
+    }
+    return at;
+}
+
+/* The first number of more digits than any option takes, from `at` to the end of the line that has
+ * the first number; NULL when there is none. Its length goes to *len. */
+static const char *find_long_number(const char *at, size_t *len)
+{
+    bool seen = false;
+    while (*at != '\0' && !(seen && *at == '\n')) {
+        const char *behind = skip_text(at);
+        if (behind != at) {
+            at = behind;
+            continue;
+        }
+        size_t word = strspn(at, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+        bool number = *at >= '0' && *at <= '9';
+        if (number && word > NUMBER_DIGITS_MAX) {
+            *len = word;
+            return at;
+        }
+        seen |= number;
+        at += word > 0 ? word : 1;
+    }
+    return NULL;
+}
+
+/* libconfig 1.5 cuts numbers without a suffix to 32 bits before anybody can see it, so the text
+ * itself is looked at. */
+static bool check_number(const struct walk *w, const config_setting_t *s, struct error *reterr)
 {
     const char *file = config_setting_source_file(s);
     unsigned line = config_setting_source_line(s);
-    bool ok = true;
     struct buf text;
     buf_init(&text, CONFIG_FILE_MAX);
-    if (!file_read(file != NULL ? file : w->path, &text, reterr)) {
-        ok = false;
-        goto out;
-    }
+    bool ok = file_read(file != NULL ? file : w->path, &text, reterr);
     const char *at = buf_text(&text);
-    for (unsigned n = 1; n < line && (at = strchr(at, '\n')) != NULL; n++)
-        at++;
-    while (ok && at != NULL && *at != '\0' && *at != '\n') {
-        size_t digits = strspn(at, "0123456789abcdefABCDEFxX");
-        if (digits > NUMBER_DIGITS_MAX && strchr("0123456789", *at) != NULL)
-            ok = error_set(reterr, "%.*s is out of range: no option takes a number that large",
-                           (int)digits, at);
-        at += digits > 0 ? digits : 1;
-    }
-out:
+    for (unsigned n = 1; ok && n < line && strchr(at, '\n') != NULL; n++)
+        at = strchr(at, '\n') + 1;
+    size_t len = 0;
+    const char *number = ok ? find_long_number(at, &len) : NULL;
+    if (number != NULL)
+        ok = error_set(reterr, "%.*s is out of range: no option takes a number that large",
+                       (int)len, number);
     buf_clear(&text);
     return ok;
 }
@@ -181,7 +213,7 @@ static bool set_scalar(struct walk *w, const struct option *o, config_setting_t 
     switch (config_setting_type(s)) {
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
-        return check_number_on_line(w, s, reterr) &&
+        return check_number(w, s, reterr) &&
                option_set_number(c, o, config_setting_get_int64(s), reterr);
     case CONFIG_TYPE_BOOL:
         return option_set_bool(c, o, config_setting_get_bool(s) != 0, reterr);

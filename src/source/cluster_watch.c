@@ -16,6 +16,8 @@
 #define READS_AT_ONCE 8
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100
+/* After a change that found no memory. */
+#define UNPUBLISHED_RETRY_MS 1000
 #define SWEEP_MS (5 * 60 * 1000)       /* what a watch might have missed */
 #define UNWATCHED_SWEEP_MS (10 * 1000) /* clusters beyond consul.max_watches */
 #define SPREAD_PERCENT 20
@@ -243,6 +245,8 @@ static void publish_reclaimed(struct watch_context *x)
         x->first_reclaimed = w->next_reclaimed;
         w->reclaimed = false;
         w->unpublished = !publish(w, "another cluster claims an address, or does no longer");
+        if (w->unpublished)
+            read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
     }
 }
 
@@ -283,7 +287,7 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     w->ask_consistent = d.ask_consistent;
     if (authoritative)
         w->sweep_at_ms = now + sweep_ms(w);
-    plan_read(w, w->unpublished ? now + 1000 : d.ask_at_ms);
+    plan_read(w, w->unpublished ? now + UNPUBLISHED_RETRY_MS : d.ask_at_ms);
     return true;
 }
 
@@ -531,7 +535,9 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
 
 bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list, size_t count)
 {
-    return admission_restore(&w->admission, list, count);
+    bool ok = admission_restore(&w->admission, list, count) && set_claims(w);
+    publish_reclaimed(w->context); /* leaves the list of them empty, as every call does */
+    return ok;
 }
 
 void cluster_watch_restart(struct cluster_watch *w)

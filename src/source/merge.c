@@ -15,9 +15,10 @@ struct merge {
     void *arg;
     struct table *next; /* in the making, between begin and commit */
     bool next_differs;
-    unsigned expected;    /* sources */
-    unsigned unreachable; /* of them: tried, and failed */
-    unsigned complete;    /* of them: read as a whole */
+    unsigned expected;     /* sources */
+    unsigned complete;     /* of them: read as a whole */
+    bool ready;            /* the registry knows */
+    bool waiting_for_list; /* the first one makes ready */
 };
 
 struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
@@ -56,24 +57,28 @@ static bool has_a_list(const struct cluster *c, void *found)
     return !*(bool *)found;
 }
 
-void merge_first_read(struct merge *m, bool complete)
+static void become_ready_with_any_list(struct merge *m)
 {
-    if (complete) {
+    const struct table *t = registry_acquire(m->registry, NULL);
+    table_each(t, has_a_list, &m->ready);
+    table_unref(t);
+    if (m->ready)
+        registry_set_ready(m->registry);
+}
+
+void merge_first_read(struct merge *m, enum first_read how)
+{
+    if (how == FIRST_READ_COMPLETE)
         m->complete++;
-    } else {
-        m->unreachable++;
+    else
         registry_set_failed(m->registry);
-    }
+    m->waiting_for_list = how == FIRST_READ_PARTLY;
     if (m->complete >= m->expected) {
+        m->ready = true;
         registry_set_complete(m->registry);
         registry_set_ready(m->registry);
-    } else if (m->complete + m->unreachable >= m->expected) {
-        bool any = false;
-        const struct table *t = registry_acquire(m->registry, NULL);
-        table_each(t, has_a_list, &any);
-        table_unref(t);
-        if (any)
-            registry_set_ready(m->registry);
+    } else if (how != FIRST_READ_COMPLETE && !m->ready) {
+        become_ready_with_any_list(m);
     }
     m->changed(m->arg);
 }
@@ -149,6 +154,8 @@ void merge_commit(struct merge *m)
         return;
     }
     registry_publish(m->registry, next);
+    if (m->waiting_for_list && !m->ready)
+        become_ready_with_any_list(m);
     m->changed(m->arg);
 }
 

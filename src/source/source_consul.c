@@ -45,7 +45,8 @@ struct source {
     uint64_t generation; /* of the names reply being taken */
     bool named;          /* there was a first names reply */
     bool complete;
-    bool told_first; /* the merge knows how the first try went */
+    bool told_unreachable; /* the merge knows */
+    bool told_partly;      /* the merge knows */
     bool failing;
     size_t matching;    /* names with our prefix in the names reply being taken */
     size_t found;       /* new clusters in it */
@@ -64,14 +65,15 @@ static void check_complete(struct source *s)
     if (s->complete || !s->named || s->context.unanswered > 0)
         return;
     s->complete = s->context.unread == 0;
-    if (s->complete)
+    if (s->complete) {
         LOG_INFO("every cluster in Consul was read", F_INT("clusters", s->context.clusters));
-    else if (!s->told_first)
+        merge_first_read(s->context.merge, FIRST_READ_COMPLETE);
+    } else if (!s->told_partly) {
+        s->told_partly = true;
         LOG_WARN("some clusters in Consul could not be read", F_INT("unread", s->context.unread),
                  F_INT("clusters", s->context.clusters));
-    if (s->complete || !s->told_first)
-        merge_first_read(s->context.merge, s->complete);
-    s->told_first = true;
+        merge_first_read(s->context.merge, FIRST_READ_PARTLY);
+    }
 }
 
 static void on_progress(void *arg)
@@ -171,7 +173,7 @@ static bool publish_found(struct source *s)
     struct cluster_watch *w, *next;
     HASH_ITER(hh, s->watches, w, next)
     {
-        if (!w->published)
+        if (!w->published && w->admission.state == CLUSTER_UNREAD)
             ok = merge_set(m, w->id, CLUSTER_UNREAD, false, NULL, 0, "found") && ok;
         w->published = true;
     }
@@ -234,9 +236,9 @@ static void names_failed(struct source *s, const struct httpc_reply *reply, cons
     s->failing = true;
     s->index = 0;
     httpc_timer_set(x->httpc, &s->timer, httpc_now(x->httpc) + wait);
-    if (!s->told_first) {
-        s->told_first = true;
-        merge_first_read(x->merge, false);
+    if (!s->named && !s->told_unreachable) {
+        s->told_unreachable = true;
+        merge_first_read(x->merge, FIRST_READ_UNREACHABLE);
     }
 }
 

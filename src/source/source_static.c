@@ -41,7 +41,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
         free(s);
         return NULL;
     }
-    merge_first_read(merge, true);
+    merge_first_read(merge, FIRST_READ_COMPLETE);
     return s;
 }
 

@@ -33,11 +33,13 @@ BAD_FILES = [
     ("fraction_for_a_number", "http : { threads = 1.5; };", 2, "http.threads", []),
     ("number_too_small", "http : { max_connections = 0; };", 2, "http.max_connections", []),
     ("number_negative", "http : { threads = -1; };", 2, "http.threads", ["0"]),
+    ("number_on_the_next_line", "http : { threads =\n 4294967298; };", 2, "http.threads", ["4294967298"]),
     ("number_beyond_32_bits", "http : { max_connections = 4294967297L; };", 2, "http.max_connections", []),
     ("duration_without_unit", 'admission : { settle = "2"; };', 2, "admission.settle", ["unit", "30s"]),
     ("duration_as_number", "admission : { settle = 2; };", 2, "admission.settle", ["30s"]),
     ("duration_of_nonsense", 'admission : { leave_delay = "soon"; };', 2, "admission.leave_delay", []),
     ("duration_negative", 'admission : { leave_delay = "-1s"; };', 2, "admission.leave_delay", []),
+    ("number_on_the_next_line", "http : { threads =\n 4294967298; };", 2, "http.threads", ["4294967298"]),
     ("number_beyond_32_bits", "http : { threads = 4294967298; };", 2, "http.threads", ["4294967298"]),
     ("hex_beyond_32_bits", "http : { threads = 0x100000002; };", 2, "http.threads", ["0x100000002"]),
     ("duration_overflowing", 'admission : { gone_delay = "99999999999999999999s"; };', 2, "admission.gone_delay", []),
@@ -217,3 +219,9 @@ def test_state_folder_without_write_permission_is_refused(command, tmp_path):
     result = command(config=f'state : {{ dir = "{file}"; }};')
     assert only_line(result).startswith(f"nsaddrd: {tmp_path}/nsaddrd.conf:1: state.dir: ")
     assert result.returncode == EX_CONFIG
+
+
+def test_digits_in_strings_and_comments_are_no_numbers(command):
+    result = command("-t", config='consul : { token = "8a7f3b21-aaaa-4bbb-8ccc-123456789012"; max_watches = 50; }; '
+                                  "# since 202401011200\n")
+    assert (result.returncode, result.stderr) == (0, "")

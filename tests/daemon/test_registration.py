@@ -280,6 +280,16 @@ def test_readiness_says_that_it_drains(start, consul):
     assert daemon.get("/healthz").status == 200
 
 
+def test_sighup_does_not_end_the_drain(start, consul):
+    daemon = start({"register.drain": "1500ms"})
+    eventually_registered(consul, *ALL)
+    daemon.signal(signal.SIGTERM)
+    eventually(lambda: daemon.get("/readyz").status == 503, "it drains")
+    daemon.signal(signal.SIGHUP)
+    assert timed(daemon.wait) > 1
+    assert not [name for name in by_name(consul) if name in ALL]
+
+
 def test_interrupt_stops_like_terminate(start, consul):
     daemon = start()
     eventually_registered(consul, *ALL)

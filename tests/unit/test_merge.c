@@ -159,10 +159,10 @@ TEST(test_merge__is_complete_when_every_source_is)
 {
     merge_expect(merge);
     merge_expect(merge);
-    merge_first_read(merge, true);
+    merge_first_read(merge, FIRST_READ_COMPLETE);
     assert_false(registry_status(registry).complete);
     assert_false(registry_status(registry).ready);
-    merge_first_read(merge, true);
+    merge_first_read(merge, FIRST_READ_COMPLETE);
     assert_true(registry_status(registry).complete);
     assert_true(registry_status(registry).ready);
     assert_int_equal(changes, 2);
@@ -173,8 +173,8 @@ TEST(test_merge__an_unreachable_source_with_lists_at_hand_is_ready_but_not_compl
     merge_expect(merge);
     merge_expect(merge);
     set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
-    merge_first_read(merge, true);
-    merge_first_read(merge, false);
+    merge_first_read(merge, FIRST_READ_COMPLETE);
+    merge_first_read(merge, FIRST_READ_UNREACHABLE);
     assert_true(registry_status(registry).ready);
     assert_true(registry_status(registry).failed);
     assert_false(registry_status(registry).complete);
@@ -184,7 +184,7 @@ TEST(test_merge__an_unreachable_source_without_any_list_is_not_ready)
 {
     merge_expect(merge);
     set_alone("a", CLUSTER_UNREAD, false, NULL);
-    merge_first_read(merge, false);
+    merge_first_read(merge, FIRST_READ_UNREACHABLE);
     assert_false(registry_status(registry).ready);
     assert_true(registry_status(registry).failed);
 }
@@ -192,8 +192,8 @@ TEST(test_merge__an_unreachable_source_without_any_list_is_not_ready)
 TEST(test_merge__a_source_may_be_complete_later)
 {
     merge_expect(merge);
-    merge_first_read(merge, false);
-    merge_first_read(merge, true);
+    merge_first_read(merge, FIRST_READ_UNREACHABLE);
+    merge_first_read(merge, FIRST_READ_COMPLETE);
     assert_true(registry_status(registry).complete);
     assert_true(registry_status(registry).ready);
 }

@@ -256,6 +256,36 @@ TEST(test_source_consul__one_failing_cluster_does_not_keep_us_from_being_ready)
     assert_serves("b", "unread");
 }
 
+TEST(test_source_consul__ready_after_an_outage_although_one_cluster_cannot_be_read)
+{
+    prepare(NULL, NULL);
+    fake_rule(httpc, NAMES, 0, 0, "");
+    start();
+    fake_run(httpc, 5000);
+    assert_false(registry_status(registry).ready);
+    fake_rule(httpc, HEALTH "b", 500, 0, "rpc error");
+    instances("a", "1+");
+    names("a b");
+    fake_run(httpc, 60000);
+    assert_serves("a", "live 1");
+    assert_true(registry_status(registry).ready);
+}
+
+TEST(test_source_consul__ready_with_the_first_list_when_some_clusters_cannot_be_read)
+{
+    prepare(NULL, NULL);
+    names("a b");
+    instances("a", "1-");
+    fake_rule(httpc, HEALTH "b", 500, 0, "rpc error");
+    start();
+    fake_run(httpc, 5000);
+    assert_false(registry_status(registry).ready);
+    instances("a", "1+");
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1");
+    assert_true(registry_status(registry).ready);
+}
+
 TEST(test_source_consul__an_unreachable_consul_is_told)
 {
     prepare(NULL, NULL);
@@ -870,13 +900,26 @@ TEST(test_source_consul__a_loss_of_few_is_no_mass_loss)
 
 /* -- restored -------------------------------------------------------------------------------- */
 
+static void restore_list(const char *id, const struct endpoint *list, size_t count)
+{
+    assert_true(merge_begin(merge, 1));
+    assert_true(merge_set(merge, id, CLUSTER_RESTORED, false, list, count, "test"));
+    merge_commit(merge);
+}
+
+static void restore_two(const char *id, const char *first, const char *second)
+{
+    struct endpoint list[2];
+    assert_true(endpoint_parse(&list[0], first, strlen(first)));
+    assert_true(endpoint_parse(&list[1], second, strlen(second)));
+    restore_list(id, list, 2);
+}
+
 static void restore(const char *id, const char *address)
 {
     struct endpoint e;
     assert_true(endpoint_parse(&e, address, strlen(address)));
-    assert_true(merge_begin(merge, 1));
-    assert_true(merge_set(merge, id, CLUSTER_RESTORED, false, &e, 1, "a test"));
-    merge_commit(merge);
+    restore_list(id, &e, 1);
 }
 
 TEST(test_source_consul__restored_clusters_are_served_until_consul_confirms_them)
@@ -890,6 +933,19 @@ TEST(test_source_consul__restored_clusters_are_served_until_consul_confirms_them
     instances("a", "1+");
     fake_run(httpc, 1000);
     assert_serves("a", "live 1");
+}
+
+TEST(test_source_consul__a_restored_address_that_is_anothers_now_is_not_served)
+{
+    prepare(NULL, NULL);
+    restore_two("a", "10.0.0.1:9876", "10.0.0.2:9876");
+    fake_rule(httpc, HEALTH "a", 500, 0, "rpc error");
+    names("a b");
+    instances("b", "1+");
+    start();
+    fake_run(httpc, 5000);
+    assert_serves("b", "live 1");
+    assert_serves("a", "restored 2");
 }
 
 TEST(test_source_consul__restored_clusters_are_kept_while_consul_is_away)
@@ -1071,6 +1127,15 @@ int main(void)
             test_source_consul__a_reused_port_goes_to_its_new_cluster_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_watch_that_is_refused_again_and_again_is_tried_ever_slower, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__ready_after_an_outage_although_one_cluster_cannot_be_read, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__ready_with_the_first_list_when_some_clusters_cannot_be_read, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_restored_address_that_is_anothers_now_is_not_served, setup,
             teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
