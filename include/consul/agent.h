@@ -36,9 +36,6 @@ struct agent_service {
     int64_t deregister_after_ms;
 };
 
-/* "<service-id>:check" */
-bool agent_check_id(struct buf *out, const char *service_id) MUST_CHECK;
-
 /* Paths of the calls, IDs encoded. */
 #define AGENT_REGISTER_PATH "/v1/agent/service/register?replace-existing-checks=true"
 bool agent_deregister_path(struct buf *out, const char *service_id) MUST_CHECK;

@@ -23,7 +23,6 @@ struct merge;
 struct source; /* each kind's own */
 
 struct source_kind {
-    const char *name;
     bool (*enabled)(const struct config *config);
     /* NULL with *reterr filled on failure. Arguments are borrowed until stop. */
     struct source *(*start)(const struct config *config, struct httpc *httpc, struct merge *merge,

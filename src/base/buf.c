@@ -19,14 +19,6 @@ void buf_clear(struct buf *b)
     buf_init(b, b->max);
 }
 
-void buf_reset(struct buf *b)
-{
-    b->len = 0;
-    b->failed = false;
-    if (b->data != NULL)
-        b->data[0] = '\0';
-}
-
 /* Room for `more` bytes and the NUL behind them. */
 static bool reserve(struct buf *b, size_t more)
 {

@@ -22,7 +22,8 @@ struct agent_view {
     cJSON *checks;   /* CheckID -> check, or NULL */
 };
 
-bool agent_check_id(struct buf *out, const char *service_id)
+/* "<service-id>:check" */
+static bool append_check_id(struct buf *out, const char *service_id)
 {
     return buf_printf(out, "%s:check", service_id);
 }
@@ -113,7 +114,7 @@ static void add_check(cJSON *object, const struct agent_service *s, bool *ok)
     struct buf id;
     buf_init(&id, 1024);
     cJSON *check = add_object(object, "Check", ok);
-    *ok = agent_check_id(&id, s->id) && *ok;
+    *ok = append_check_id(&id, s->id) && *ok;
     add_string(check, "CheckID", buf_text(&id), ok);
     /* Without it a service starts critical and is routed to only after its first check. */
     add_string(check, "Status", "passing", ok);
@@ -258,7 +259,7 @@ static bool has_check(const struct agent_view *v, const char *service_id)
 {
     struct buf id;
     buf_init(&id, 1024);
-    bool has = agent_check_id(&id, service_id) &&
+    bool has = append_check_id(&id, service_id) &&
                same_text(json_member(v->checks, buf_text(&id)), "ServiceID", service_id);
     buf_clear(&id);
     return has;

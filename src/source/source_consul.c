@@ -384,5 +384,4 @@ static void stop(struct source *s)
     free(s);
 }
 
-const struct source_kind source_consul = {
-    .name = "consul", .enabled = is_enabled, .start = start, .stop = stop};
+const struct source_kind source_consul = {.enabled = is_enabled, .start = start, .stop = stop};

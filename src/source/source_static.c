@@ -50,5 +50,4 @@ static void stop(struct source *s)
     free(s);
 }
 
-const struct source_kind source_static = {
-    .name = "static", .enabled = is_enabled, .start = start, .stop = stop};
+const struct source_kind source_static = {.enabled = is_enabled, .start = start, .stop = stop};

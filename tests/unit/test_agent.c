@@ -173,22 +173,22 @@ TEST(test_agent__paths_encode_what_they_name)
     buf_init(&b, 512);
     assert_true(agent_deregister_path(&b, "a/b"));
     assert_string_equal(buf_text(&b), "/v1/agent/service/deregister/a%2Fb");
-    buf_reset(&b);
+    buf_clear(&b);
     assert_true(agent_maintenance_path(&b, "a", true));
     assert_string_equal(
         buf_text(&b), "/v1/agent/service/maintenance/a?enable=true&reason=nsaddrd%20is%20stopping");
-    buf_reset(&b);
+    buf_clear(&b);
     assert_true(agent_maintenance_path(&b, "a", false));
     assert_string_equal(buf_text(&b), "/v1/agent/service/maintenance/a?enable=false");
-    buf_reset(&b);
+    buf_clear(&b);
     assert_true(agent_services_path(&b, "idx-h-1"));
     assert_string_equal(buf_text(&b),
                         "/v1/agent/services?filter=Meta.owner%20%3D%3D%20%22idx-h-1%22");
-    buf_reset(&b);
+    buf_clear(&b);
     assert_true(agent_checks_path(&b, "idx"));
     assert_string_equal(buf_text(&b),
                         "/v1/agent/checks?filter=ServiceName%20matches%20%22%5Eidx%22");
-    buf_reset(&b);
+    buf_clear(&b);
     assert_true(agent_catalog_path(&b, "idx"));
     assert_string_equal(buf_text(&b), "/v1/health/service/idx");
     buf_clear(&b);

@@ -85,13 +85,13 @@ TEST(test_buf__does_not_print_half_a_value)
     buf_clear(&b);
 }
 
-TEST(test_buf__forgets_contents_and_failure_on_reset)
+TEST(test_buf__clear_forgets_contents_and_failure)
 {
     struct buf b;
     buf_init(&b, 3);
     assert_true(buf_append_str(&b, "abc"));
     assert_false(buf_append_str(&b, "d"));
-    buf_reset(&b);
+    buf_clear(&b);
     assert_string_equal(buf_text(&b), "");
     assert_true(buf_append_str(&b, "xyz"));
     buf_clear(&b);
@@ -148,7 +148,7 @@ int main(void)
         cmocka_unit_test(test_buf__fails_on_after_a_failure),
         cmocka_unit_test(test_buf__prints_behind_what_is_there),
         cmocka_unit_test(test_buf__does_not_print_half_a_value),
-        cmocka_unit_test(test_buf__forgets_contents_and_failure_on_reset),
+        cmocka_unit_test(test_buf__clear_forgets_contents_and_failure),
         cmocka_unit_test(test_buf__can_be_used_again_after_clear),
         cmocka_unit_test(test_buf__hands_its_bytes_over),
         cmocka_unit_test(test_buf__hands_nothing_over_after_a_failure),
