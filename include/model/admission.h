@@ -7,9 +7,9 @@
  *  J  join      A good instance is served at once.
  *               (Brokers need it before clients do; a new NameServer is only useful when known.)
  *  L  leave     A member that fails or is no longer registered leaves after leave_delay, one put
- *               into maintenance after settle, and only on an authoritative read that still says
- *               so. (A flapping check strands brokers; agents serve stale or reset views:
- *               Consul issues 5518, 20790, 21548.)
+ *               into maintenance after settle, and only on an authoritative read, asked for after
+ *               that, which still says so. (A flapping check strands brokers; agents serve stale
+ *               or reset views: Consul issues 5518, 20790, 21548.)
  *  H  hold      With no good instance left nobody leaves by health: members that are still
  *               registered stay; if none is, all stay. When the first is good again, the delays
  *               of the others start anew. (serfHealth of a dead agent marks living NameServers
@@ -20,8 +20,10 @@
  *               ends the cluster.
  *
  * Authoritative means: read without an index and without a cache, from the servers themselves
- * (contract of Consul's /v1/health/service: such a read bypasses streaming). The answer says when
- * the next such read is wanted (ask_at_ms); time alone never changes a list.
+ * (contract of Consul's /v1/health/service: such a read bypasses streaming). It proves what was so
+ * after it was asked for, not what is so when its reply is looked at: a process that was stopped
+ * for an hour finds replies an hour old in its sockets. The answer says when the next such read is
+ * wanted (ask_at_ms); time alone never changes a list.
  *
  * Ownership  struct admission is embedded in its owner; admission_clear() frees what it holds.
  * Threads    None of its own; one caller at a time.
@@ -54,7 +56,8 @@ struct observation {
     size_t count;
     size_t unusable;        /* registered, but without such an address */
     bool authoritative;     /* see above */
-    int64_t leave_floor_ms; /* nobody leaves who has not been leaving this long (mass loss) */
+    int64_t asked_ms;       /* when it was asked for */
+    int64_t leave_floor_ms; /* nobody leaves, and nothing ends, in less than this (mass loss) */
 };
 
 struct admission_options {

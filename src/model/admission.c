@@ -196,7 +196,7 @@ static void let_go(struct judging *j)
     for (size_t i = 0; i < j->count; i++) {
         const struct member *m = &j->members[i];
         int64_t due = may_leave(j, m) ? due_at(m, j->observation->leave_floor_ms) : CLOCK_NEVER;
-        if (j->observation->authoritative && due <= j->now_ms) {
+        if (j->observation->authoritative && due <= j->observation->asked_ms) {
             j->left = true;
             continue;
         }
@@ -209,25 +209,27 @@ static void let_go(struct judging *j)
 }
 
 /* Rules C and G. Returns when to read again. */
-static int64_t judge_emptiness(struct admission *a, bool authoritative,
+static int64_t judge_emptiness(struct admission *a, const struct observation *o,
                                const struct admission_options *options, int64_t now_ms)
 {
-    if (authoritative && a->emptied_ms == CLOCK_NEVER)
+    if (o->authoritative && a->emptied_ms == CLOCK_NEVER)
         a->emptied_ms = now_ms;
-    else if (authoritative && a->gone_at_ms == CLOCK_NEVER &&
-             now_ms - a->emptied_ms >= options->settle_ms)
+    else if (o->authoritative && a->gone_at_ms == CLOCK_NEVER &&
+             o->asked_ms - a->emptied_ms >= options->settle_ms)
         a->gone_at_ms = a->count == 0 ? now_ms : later(now_ms, options->gone_delay_ms);
 
     if (a->emptied_ms == CLOCK_NEVER)
         return now_ms;
     if (a->gone_at_ms == CLOCK_NEVER)
         return later(a->emptied_ms, options->settle_ms);
-    if (authoritative && now_ms >= a->gone_at_ms) {
+    int64_t floor = later(a->emptied_ms, o->leave_floor_ms);
+    int64_t due = a->gone_at_ms > floor ? a->gone_at_ms : floor;
+    if (o->authoritative && o->asked_ms >= due) {
         a->state = CLUSTER_GONE;
         a->count = 0;
         return CLOCK_NEVER;
     }
-    return a->gone_at_ms;
+    return due;
 }
 
 static const char *explain(const struct judging *j, enum cluster_state state, bool registered)
@@ -276,7 +278,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
     if (registered)
         a->emptied_ms = a->gone_at_ms = CLOCK_NEVER;
     else
-        ask_at = judge_emptiness(a, o->authoritative, options, now_ms);
+        ask_at = judge_emptiness(a, o, options, now_ms);
 
     *decision = (struct decision){
         .changed = j.joined || j.left || a->state != old_state,

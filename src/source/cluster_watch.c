@@ -272,6 +272,7 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
                             .count = h->count,
                             .unusable = h->unusable,
                             .authoritative = authoritative,
+                            .asked_ms = w->last_read_ms,
                             .leave_floor_ms = leave_floor(x, now)};
     struct decision d;
     if (!admission_observe(&w->admission, &o, &options, now, &d))

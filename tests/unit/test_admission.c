@@ -43,11 +43,13 @@ static struct endpoint node(long n)
 }
 
 /* Words such as "1+ 2- 3m ?": 10.0.0.1 good, .2 failing, .3 in maintenance, one without address. */
-static void observe(int64_t now, bool authoritative, const char *words)
+static void observe(int64_t asked, int64_t now, bool authoritative, const char *words)
 {
     struct instance list[16];
-    struct observation o = {
-        .instances = list, .authoritative = authoritative, .leave_floor_ms = leave_floor};
+    struct observation o = {.instances = list,
+                            .authoritative = authoritative,
+                            .asked_ms = asked,
+                            .leave_floor_ms = leave_floor};
     for (const char *c = words; *c != '\0'; c++) {
         char *end;
         if (*c == '?')
@@ -64,12 +66,18 @@ static void observe(int64_t now, bool authoritative, const char *words)
 
 static void read_at(int64_t now, const char *words)
 {
-    observe(now, true, words);
+    observe(now, now, true, words);
 }
 
 static void watch_at(int64_t now, const char *words)
 {
-    observe(now, false, words);
+    observe(now, now, false, words);
+}
+
+/* A reply that was looked at long after its read had been asked for. */
+static void late_read(int64_t asked, int64_t now, const char *words)
+{
+    observe(asked, now, true, words);
 }
 
 /* The last parts of the served addresses, such as "1 2". */
@@ -589,6 +597,56 @@ TEST(test_admission__a_cluster_of_failing_instances_does_not_end)
     assert_serves(CLUSTER_EMPTY, "");
 }
 
+TEST(test_admission__a_floor_puts_the_end_of_a_cluster_off)
+{
+    options.gone_delay_ms = 0;
+    read_at(0, "1+");
+    leave_floor = LEAVE;
+    read_at(100, "");
+    read_at(100 + SETTLE, "");
+    assert_serves(CLUSTER_HELD, "1");
+    assert_int_equal(decision.ask_at_ms, 100 + LEAVE);
+    read_at(100 + LEAVE - 1, "");
+    assert_serves(CLUSTER_HELD, "1");
+    read_at(100 + LEAVE, "");
+    assert_serves(CLUSTER_GONE, "");
+}
+
+/* -- replies looked at late -------------------------------------------------------------------- */
+
+TEST(test_admission__a_read_asked_for_before_the_delay_was_over_takes_nobody_away)
+{
+    read_at(0, "1+ 2+");
+    read_at(100, "1+ 2-");
+    late_read(100 + LEAVE - 1, DAY, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1 2");
+    assert_int_equal(decision.ask_at_ms, 100 + LEAVE);
+    late_read(100 + LEAVE, DAY + 1, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1");
+}
+
+TEST(test_admission__a_delay_starts_when_the_reply_is_looked_at)
+{
+    read_at(0, "1+ 2+");
+    late_read(1, DAY, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1 2");
+    assert_int_equal(decision.ask_at_ms, DAY + LEAVE);
+}
+
+TEST(test_admission__an_empty_reply_of_long_ago_confirms_nothing)
+{
+    read_at(0, "1+");
+    read_at(100, "");
+    late_read(100 + SETTLE - 1, DAY, "");
+    assert_serves(CLUSTER_HELD, "1");
+    assert_int_equal(decision.ask_at_ms, 100 + SETTLE);
+    read_at(DAY + 1, "");
+    late_read(DAY + GONE, 2 * DAY, "");
+    assert_serves(CLUSTER_HELD, "1");
+    read_at(2 * DAY + 1, "");
+    assert_serves(CLUSTER_GONE, "");
+}
+
 /* -- restored -------------------------------------------------------------------------------- */
 
 static void restore(const char *words)
@@ -721,6 +779,8 @@ struct history {
     struct jitter jitter;
     struct witness witness;
     int64_t now;
+    int64_t asked;   /* of the observation being made */
+    int64_t lag_max; /* of replies */
     enum health health[NODES + 1];
     bool registered[NODES + 1];
 };
@@ -779,14 +839,15 @@ static void check_leaver(const struct history *h, int n, bool authoritative)
     assert_true(authoritative);
     assert_true(w->not_good_since[n] != CLOCK_NEVER);
     if (cluster.state == CLUSTER_GONE) {
-        assert_true(h->now - w->empty_since >= options.settle_ms + options.gone_delay_ms);
+        assert_true(h->asked - w->empty_since >= options.settle_ms + options.gone_delay_ms);
+        assert_true(h->asked - w->empty_since >= leave_floor);
         return;
     }
-    bool after_delay = h->now - w->not_good_since[n] >= options.leave_delay_ms;
+    bool after_delay = h->asked - w->not_good_since[n] >= options.leave_delay_ms;
     bool after_settle = w->maintenance_since[n] != CLOCK_NEVER &&
-                        h->now - w->maintenance_since[n] >= options.settle_ms;
+                        h->asked - w->maintenance_since[n] >= options.settle_ms;
     assert_true(after_delay || after_settle);
-    assert_true(h->now - w->not_good_since[n] >= leave_floor);
+    assert_true(h->asked - w->not_good_since[n] >= leave_floor);
 }
 
 static void step(struct history *h, bool authoritative)
@@ -807,6 +868,8 @@ static void step(struct history *h, bool authoritative)
         seen[k] = swap;
     }
     o.leave_floor_ms = leave_floor;
+    h->asked = h->now - jitter_upto(&h->jitter, h->lag_max);
+    o.asked_ms = h->asked;
     tell_witness(h);
     assert_true(admission_observe(&cluster, &o, &options, h->now, &decision));
 
@@ -844,6 +907,7 @@ static void settle_down(struct history *h)
         good += h->registered[n] && h->health[n] == HEALTH_GOOD;
         registered += h->registered[n];
     }
+    h->lag_max = 0;
     step(h, true);
     for (int i = 0; decision.ask_at_ms != CLOCK_NEVER; i++) {
         assert_true(i < 4 * NODES);
@@ -875,6 +939,7 @@ static void live_through(uint64_t seed, int steps)
         if (jitter_upto(&h.jitter, 2) > 0)
             change_world(&h);
         h.now += jitter_upto(&h.jitter, jitter_upto(&h.jitter, 3) > 0 ? 3000 : 200000);
+        h.lag_max = jitter_upto(&h.jitter, 3) > 0 ? 100 : 100000;
         step(&h, jitter_upto(&h.jitter, 1) == 0);
     }
     admission_clear(&cluster);
@@ -1034,6 +1099,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_admission__a_cluster_that_never_had_a_list_ends_when_confirmed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_admission__a_cluster_of_failing_instances_does_not_end,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__a_floor_puts_the_end_of_a_cluster_off,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__a_read_asked_for_before_the_delay_was_over_takes_nobody_away, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_admission__a_delay_starts_when_the_reply_is_looked_at,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__an_empty_reply_of_long_ago_confirms_nothing,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_admission__a_restored_list_is_served_as_such, setup,
                                         teardown),
