@@ -32,6 +32,7 @@
 #include "base/timers.h"
 #include "model/admission.h"
 #include "model/cluster_id.h"
+#include "model/mass_loss.h"
 
 struct config;
 struct error;
@@ -68,10 +69,7 @@ struct watch_context {
     unsigned unanswered; /* of them: neither read nor failed so far */
     unsigned unread;     /* of them: never read so far */
     unsigned failing;
-    /* Mass loss: how many clusters lost a member since window_ms, and the guard it raised. */
-    int64_t window_ms;
-    unsigned losing;
-    int64_t guarded_until_ms;
+    struct mass_loss mass_loss;
 };
 
 /* False when out of memory; clear it in any case. */
@@ -118,7 +116,7 @@ struct cluster_watch {
     uint64_t newest_index; /* of all replies that were taken, reads and watches */
     struct bucket idle_wakes;
     bool news; /* the last reply brought some */
-    int64_t loss_window_ms;
+    struct loss loss;
 };
 
 /* Reads the cluster as soon as its turn comes. NULL when out of memory. */

@@ -30,11 +30,6 @@
 #define IDLE_WAKE_REFILL_MS 250
 #define ALL_WAKES_BURST 500
 #define ALL_WAKES_REFILL_MS 5
-/* More than half of at least this many clusters losing members within the window is Consul's
- * fault until proven otherwise. */
-#define MASS_LOSS_CLUSTERS 4
-#define MASS_LOSS_WINDOW_MS 1000
-#define MASS_LOSS_DELAY_MS 30000
 #define HEALTH_BODY_MAX (16 * 1024 * 1024)
 
 static void start_watch(struct cluster_watch *w);
@@ -42,11 +37,8 @@ static void start_watch(struct cluster_watch *w);
 bool watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
                         struct merge *merge)
 {
-    *x = (struct watch_context){.config = config,
-                                .httpc = httpc,
-                                .merge = merge,
-                                .window_ms = INT64_MIN / 2,
-                                .guarded_until_ms = INT64_MIN};
+    *x = (struct watch_context){.config = config, .httpc = httpc, .merge = merge};
+    mass_loss_init(&x->mass_loss);
     jitter_seed(&x->jitter, jitter_system_seed());
     bucket_init(&x->wakes, ALL_WAKES_BURST, ALL_WAKES_REFILL_MS);
     x->claims = claims_new();
@@ -131,30 +123,12 @@ static void fail(struct cluster_watch *w, long status, const char *error)
 
 /* -- what a reply means ---------------------------------------------------------------------- */
 
-/* The mass-loss guard: how long a member must have been leaving before it may go. */
-static int64_t leave_floor(const struct watch_context *x, int64_t now_ms)
-{
-    return now_ms < x->guarded_until_ms ? MASS_LOSS_DELAY_MS : 0;
-}
-
 static void note_loss(struct cluster_watch *w, int64_t now_ms)
 {
     struct watch_context *x = w->context;
-    if (now_ms - x->window_ms > MASS_LOSS_WINDOW_MS) {
-        x->window_ms = now_ms;
-        x->losing = 0;
-    }
-    if (w->loss_window_ms == x->window_ms && x->losing > 0)
-        return;
-    w->loss_window_ms = x->window_ms;
-    x->losing++;
-    if (x->clusters < MASS_LOSS_CLUSTERS || 2 * x->losing <= x->clusters)
-        return;
-    if (now_ms >= x->guarded_until_ms)
+    if (mass_loss_note(&x->mass_loss, &w->loss, x->clusters, now_ms))
         LOG_WARN("most clusters lose members at once: nobody leaves for now",
-                 F_INT("clusters", x->clusters), F_INT("losing", x->losing),
-                 F_INT("for_ms", MASS_LOSS_DELAY_MS));
-    x->guarded_until_ms = now_ms + MASS_LOSS_DELAY_MS;
+                 F_INT("clusters", x->clusters), F_INT("for_ms", MASS_LOSS_DELAY_MS));
 }
 
 static void note_contested(struct cluster_watch *w, const struct grant *g)
@@ -273,7 +247,7 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
                             .unusable = h->unusable,
                             .authoritative = authoritative,
                             .asked_ms = w->last_read_ms,
-                            .leave_floor_ms = leave_floor(x, now)};
+                            .leave_floor_ms = mass_loss_floor(&x->mass_loss, x->clusters, now)};
     struct decision d;
     if (!admission_observe(&w->admission, &o, &options, now, &d))
         return false;
@@ -526,7 +500,6 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     w->read_timer = TIMER(on_read_timer, w);
     w->watch_timer = TIMER(send_watch, w);
     w->last_read_ms = httpc_now(context->httpc) - READ_SPACING_MS;
-    w->loss_window_ms = INT64_MIN;
     context->clusters++;
     context->unanswered++;
     context->unread++;
@@ -567,6 +540,7 @@ void cluster_watch_free(struct cluster_watch *w)
         x->failing--;
     /* A cluster that has ended claims nothing any more; at the end of all, nobody is to be told. */
     claims_drop(x->claims, w->id);
+    mass_loss_forget(&x->mass_loss, &w->loss);
     x->clusters--;
     x->unanswered -= !w->answered;
     x->unread -= !w->was_read;
