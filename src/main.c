@@ -64,7 +64,6 @@ static void notify_main(void *arg)
 static void on_change(void *arg)
 {
     const struct daemon *d = arg;
-    spool_mark(d->spool);
     announce_wake(d->announce);
     notify_main(arg);
 }
@@ -117,7 +116,7 @@ static bool start_sources(struct daemon *d, struct error *reterr)
         return false;
     if (d->spool != NULL) {
         (void)spool_restore(d->spool, d->merge, d->registry);
-        spool_start(d->spool, d->httpc, d->registry);
+        spool_start(d->spool, d->httpc, d->merge);
     }
     d->sources = sources_start(d->config, d->httpc, d->merge, reterr);
     return d->sources != NULL;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/attrs.h"
 
@@ -22,6 +23,9 @@ bool file_read(const char *path, struct buf *out, struct error *reterr) MUST_CHE
  * (checked), rename, fsync of the folder. On failure the old file is untouched. */
 bool file_replace(const char *dir, const char *name, const void *bytes, size_t len,
                   struct error *reterr) MUST_CHECK;
+
+/* Writes all of it at `offset`; false with errno set. */
+bool file_write_at(int fd, const void *bytes, size_t len, uint64_t offset) MUST_CHECK;
 
 /* Opens (creating it if needed) and locks `path` against every other process; the lock ends
  * with the returned descriptor. -1 with *reterr filled when another process holds it. */

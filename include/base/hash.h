@@ -12,4 +12,7 @@
 
 uint64_t hash_bytes(const char *bytes, size_t len);
 
+/* The hash of what `hash` is of, followed by these bytes. */
+uint64_t hash_more(uint64_t hash, const char *bytes, size_t len);
+
 #endif

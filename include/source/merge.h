@@ -26,11 +26,15 @@
 struct error;
 struct merge;
 struct registry;
+struct spool;
 
 /* `changed` is called after every commit that changed something. */
 struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
                         struct error *reterr) MUST_CHECK;
 void merge_free(struct merge *m);
+
+/* From now on changes are on disk before they are served. Borrowed; NULL: no longer. */
+void merge_save_to(struct merge *m, struct spool *spool);
 
 /* The table as it stands (new reference). */
 const struct table *merge_table(struct merge *m) MUST_CHECK;

@@ -1,18 +1,28 @@
 /*
  * spool.h - the last good lists on disk, so that a restart without Consul still answers.
  *
- * One text file in state.dir, replaced atomically, at most once a second:
+ * Two text files in state.dir:
  *
- *   nsaddrd-state 1
- *   source <service_prefix> <datacenter> <namespace> <partition>      ("-" for an empty one)
- *   cluster <id> <since, ms since 1970> <list>
- *   end <number of clusters> <FNV-1a of all bytes before this line, 16 hex digits>
+ *   nsaddrd.state    all lists, replaced atomically and synced, at most once a second
+ *     nsaddrd-state 2
+ *     source <service_prefix> <datacenter> <namespace> <partition>      ("-" for an empty one)
+ *     sequence <number of the last change that is in it>
+ *     cluster <id> <live or held since, ms since 1970, for people> <list>
+ *     end <number of clusters> <FNV-1a of all bytes before this line, 16 hex digits>
+ *
+ *   nsaddrd.journal  the changes since then, each written before it is served (journal.h)
+ *     <number of the change> cluster <id> <since> <list>
+ *     <number of the change> gone <id>
+ *
+ * So what was served is what is restored, whenever the process ends. A journal is only followed
+ * from where the state file ends; whichever of both a crash leaves older, the outcome is the same.
  *
  * A file that is damaged, cut, of another version or of another source is refused as a whole with
- * one line, and kept aside as nsaddrd.state.damaged.
+ * one line, and kept aside with ".damaged" behind its name.
  *
  * Ownership  The folder belongs to one process: spool_open() locks it.
- * Threads    open, restore, close: main thread, while httpc does not run. mark: httpc thread.
+ * Threads    open, restore, start, close: main thread, while httpc does not run. The rest: those
+ *            of the merge (merge.h).
  * Errors     A write that fails is logged once and tried again; serving goes on.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -25,6 +35,7 @@
 
 #include "base/attrs.h"
 
+struct cluster;
 struct config;
 struct error;
 struct httpc;
@@ -38,11 +49,15 @@ struct spool *spool_open(const struct config *config, struct error *reterr) MUST
 /* Puts what was good into the table as CLUSTER_RESTORED. Returns how many. */
 size_t spool_restore(struct spool *s, struct merge *merge, struct registry *registry);
 
-/* Something changed: it is written within a second. NULL is allowed (no state.dir). */
-void spool_mark(struct spool *s);
+/* From now on what `merge` changes is written, by timers of `httpc`. */
+void spool_start(struct spool *s, struct httpc *httpc, struct merge *merge);
 
-/* From now on marks are written, by timers of `httpc`. */
-void spool_start(struct spool *s, struct httpc *httpc, struct registry *registry);
+/* For the merge. A cluster becomes another (NULL: there was, there will be none)... */
+void spool_note(struct spool *s, const struct cluster *old, const struct cluster *new);
+/* ... what was noted is about to be served: it is on disk afterwards, or the log says why not... */
+void spool_commit(struct spool *s);
+/* ... or it is not served after all. */
+void spool_abandon(struct spool *s);
 
 /* Writes what is still to be written and unlocks. NULL is allowed. */
 void spool_close(struct spool *s);

@@ -50,16 +50,18 @@ out:
     return ok;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len)
+bool file_write_at(int fd, const void *bytes, size_t len, uint64_t offset)
 {
+    const char *at = bytes;
     while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
+        ssize_t n = pwrite(fd, at, len, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return false;
-        bytes += n;
+        at += n;
         len -= (size_t)n;
+        offset += (uint64_t)n;
     }
     return true;
 }
@@ -87,7 +89,7 @@ bool file_replace(const char *dir, const char *name, const void *bytes, size_t l
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(reterr, "create", temp);
-    bool written = write_all(fd, bytes, len) && fsync(fd) == 0;
+    bool written = file_write_at(fd, bytes, len, 0) && fsync(fd) == 0;
     int saved = errno;
     bool closed = close(fd) == 0;
     if (written && closed && rename(temp, path) == 0)

@@ -8,12 +8,14 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "model/registry.h"
+#include "source/spool.h"
 
 struct merge {
     struct registry *registry;
     void (*changed)(void *arg);
     void *arg;
-    struct table *next; /* in the making, between begin and commit */
+    struct spool *spool; /* NULL: no state on disk */
+    struct table *next;  /* in the making, between begin and commit */
     bool next_differs;
     unsigned expected;     /* sources */
     unsigned complete;     /* of them: read as a whole */
@@ -39,6 +41,11 @@ void merge_free(struct merge *m)
         return;
     table_unref(m->next);
     free(m);
+}
+
+void merge_save_to(struct merge *m, struct spool *spool)
+{
+    m->spool = spool;
 }
 
 const struct table *merge_table(struct merge *m)
@@ -129,6 +136,8 @@ bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool p
     }
     if (state != CLUSTER_UNREAD)
         log_change(old, c, why);
+    if (m->spool != NULL)
+        spool_note(m->spool, old, c);
     table_set(m->next, c);
     m->next_differs = true;
     return true;
@@ -141,6 +150,8 @@ void merge_remove(struct merge *m, const char *id, const char *why)
         return;
     LOG_INFO("cluster gone", F_STR("cluster", id), F_STR("was", cluster_state_name(old->state)),
              F_STR("old", old->body), F_STR("why", why));
+    if (m->spool != NULL)
+        spool_note(m->spool, old, NULL);
     table_remove(m->next, id);
     m->next_differs = true;
 }
@@ -153,6 +164,8 @@ void merge_commit(struct merge *m)
         table_unref(next);
         return;
     }
+    if (m->spool != NULL)
+        spool_commit(m->spool);
     registry_publish(m->registry, next);
     if (m->waiting_for_list && !m->ready)
         become_ready_with_any_list(m);
@@ -161,6 +174,8 @@ void merge_commit(struct merge *m)
 
 void merge_abandon(struct merge *m)
 {
+    if (m->spool != NULL)
+        spool_abandon(m->spool);
     table_unref(m->next);
     m->next = NULL;
 }

@@ -21,11 +21,12 @@
 #include "model/cluster_id.h"
 #include "model/registry.h"
 #include "model/table.h"
+#include "source/journal.h"
 #include "source/merge.h"
 
 #define FILE_NAME "nsaddrd.state"
 #define LOCK_NAME "nsaddrd.lock"
-#define HEADER "nsaddrd-state 1\n"
+#define HEADER "nsaddrd-state 2\n"
 /* 100,000 clusters of 20 addresses fit four times. */
 #define FILE_MAX (256 * 1024 * 1024)
 #define WRITE_SPACING_MS 1000
@@ -33,15 +34,41 @@
 
 struct spool {
     const struct config *config;
+    struct buf source; /* the line that says what the lists are of */
     struct httpc *httpc;
-    struct registry *registry;
+    struct merge *merge;
     struct timer timer;
     int lock;
-    uint64_t written; /* hash of the last content */
+    struct journal journal;
+    uint64_t sequence; /* of the last change that was committed */
+    struct buf noted;  /* records of the changes being made */
+    uint64_t noted_sequence;
+    struct buf unwritten; /* records the journal did not take */
+    bool journal_stopped; /* it lacks a record: of no use until the whole file is written */
     int64_t last_write_ms;
     bool dirty;
     bool failing;
 };
+
+static const char *or_dash(const char *text)
+{
+    return text[0] != '\0' ? text : "-";
+}
+
+static bool make_source_line(const struct config *c, struct buf *out)
+{
+    return buf_printf(out, "source %s %s %s %s\n", c->consul.service_prefix,
+                      or_dash(c->consul.datacenter), or_dash(c->consul.namespace),
+                      or_dash(c->consul.partition));
+}
+
+static void spool_free(struct spool *s)
+{
+    buf_clear(&s->source);
+    buf_clear(&s->noted);
+    buf_clear(&s->unwritten);
+    free(s);
+}
 
 struct spool *spool_open(const struct config *config, struct error *reterr)
 {
@@ -52,6 +79,14 @@ struct spool *spool_open(const struct config *config, struct error *reterr)
         return NULL;
     }
     s->config = config;
+    buf_init(&s->source, 4096);
+    buf_init(&s->noted, FILE_MAX);
+    buf_init(&s->unwritten, FILE_MAX);
+    if (!make_source_line(config, &s->source)) {
+        error_set(reterr, "out of memory");
+        spool_free(s);
+        return NULL;
+    }
     (void)snprintf(path, sizeof path, "%s/%s", config->state.dir, LOCK_NAME);
     struct error cause;
     s->lock = file_lock(path, &cause);
@@ -59,24 +94,24 @@ struct spool *spool_open(const struct config *config, struct error *reterr)
         char where[512];
         config_where(config, "state.dir", where, sizeof where);
         error_set(reterr, "%s: %s", where, cause.text);
-        free(s);
+        spool_free(s);
         return NULL;
     }
+    journal_init(&s->journal, config->state.dir, hash_bytes(s->source.data, s->source.len));
     return s;
 }
 
-/* -- writing --------------------------------------------------------------------------------- */
+/* -- writing the whole ----------------------------------------------------------------------- */
 
-static const char *or_dash(const char *text)
+/* Has it a list of Consul's? Those of the config are always there. */
+static bool is_kept(const struct cluster *c)
 {
-    return text[0] != '\0' ? text : "-";
+    return c != NULL && !c->pinned && c->body_len > 0;
 }
 
-static void append_source(const struct config *c, struct buf *out)
+static bool append_cluster(struct buf *out, const struct cluster *c)
 {
-    (void)buf_printf(out, "source %s %s %s %s\n", c->consul.service_prefix,
-                     or_dash(c->consul.datacenter), or_dash(c->consul.namespace),
-                     or_dash(c->consul.partition));
+    return buf_printf(out, "cluster %s %" PRId64 " %s\n", c->id, c->since_wall_ms, c->body);
 }
 
 struct writing {
@@ -84,33 +119,34 @@ struct writing {
     size_t count;
 };
 
-static bool append_cluster(const struct cluster *c, void *arg)
+static bool write_cluster(const struct cluster *c, void *arg)
 {
     struct writing *w = arg;
-    if (c->pinned || c->body_len == 0)
+    if (!is_kept(c))
         return true;
     w->count++;
-    return buf_printf(w->out, "cluster %s %" PRId64 " %s\n", c->id, c->since_wall_ms, c->body);
+    return append_cluster(w->out, c);
 }
 
-static bool render(const struct spool *s, struct buf *out, size_t *count)
+static bool render(const struct spool *s, struct buf *out)
 {
     struct writing w = {.out = out};
-    const struct table *t = registry_acquire(s->registry, NULL);
+    const struct table *t = merge_table(s->merge);
     (void)buf_append_str(out, HEADER);
-    append_source(s->config, out);
-    table_each(t, append_cluster, &w);
+    (void)buf_append(out, s->source.data, s->source.len);
+    (void)buf_printf(out, "sequence %" PRIu64 "\n", s->sequence);
+    table_each(t, write_cluster, &w);
     table_unref(t);
-    *count = w.count;
-    return !out->failed;
+    uint64_t sum = hash_bytes(buf_text(out), out->len);
+    return buf_printf(out, "end %zu %016" PRIx64 "\n", w.count, sum);
 }
 
-static bool finish_and_write(const struct spool *s, struct buf *text, size_t count, uint64_t sum,
-                             struct error *reterr)
+static void note_failure(struct spool *s, const char *error)
 {
-    if (!buf_printf(text, "end %zu %016" PRIx64 "\n", count, sum))
-        return error_set(reterr, "out of memory");
-    return file_replace(s->config->state.dir, FILE_NAME, text->data, text->len, reterr);
+    if (!s->failing)
+        LOG_ERROR("cannot write the state file, serving goes on", F_STR("error", error),
+                  F_INT("next_try_ms", RETRY_MS));
+    s->failing = true;
 }
 
 static void write_state(struct spool *s)
@@ -118,25 +154,21 @@ static void write_state(struct spool *s)
     struct error error;
     struct buf text;
     buf_init(&text, FILE_MAX);
-    s->dirty = false;
     s->last_write_ms = httpc_now(s->httpc);
-    size_t count = 0;
-    bool ok = render(s, &text, &count) || error_set(&error, "out of memory");
-    uint64_t sum = hash_bytes(buf_text(&text), text.len);
-    if (ok && (s->failing || sum != s->written))
-        ok = finish_and_write(s, &text, count, sum, &error);
+    bool ok = render(s, &text) || error_set(&error, "out of memory");
+    ok = ok && file_replace(s->config->state.dir, FILE_NAME, text.data, text.len, &error);
     buf_clear(&text);
-
-    if (ok) {
-        s->written = sum;
-        if (s->failing)
-            LOG_INFO("the state file is written again", F_STR("dir", s->config->state.dir));
-    } else if (!s->failing) {
-        LOG_ERROR("cannot write the state file, serving goes on", F_STR("error", error.text),
-                  F_INT("next_try_ms", RETRY_MS));
-    }
-    s->failing = !ok;
     s->dirty = !ok;
+    if (!ok) {
+        note_failure(s, error.text);
+        return;
+    }
+    journal_remove(&s->journal);
+    buf_clear(&s->unwritten);
+    s->journal_stopped = false;
+    if (s->failing)
+        LOG_INFO("the state file is written again", F_STR("dir", s->config->state.dir));
+    s->failing = false;
 }
 
 static void on_timer(void *arg)
@@ -147,20 +179,70 @@ static void on_timer(void *arg)
         httpc_timer_set(s->httpc, &s->timer, httpc_now(s->httpc) + RETRY_MS);
 }
 
-void spool_start(struct spool *s, struct httpc *httpc, struct registry *registry)
+static void mark(struct spool *s)
 {
-    s->httpc = httpc;
-    s->registry = registry;
-    s->timer = TIMER(on_timer, s);
-    s->last_write_ms = httpc_now(httpc) - WRITE_SPACING_MS;
-}
-
-void spool_mark(struct spool *s)
-{
-    if (s == NULL || s->dirty || s->httpc == NULL)
+    if (s->dirty)
         return;
     s->dirty = true;
     httpc_timer_set(s->httpc, &s->timer, s->last_write_ms + WRITE_SPACING_MS);
+}
+
+/* -- writing changes ------------------------------------------------------------------------- */
+
+void spool_note(struct spool *s, const struct cluster *old, const struct cluster *new)
+{
+    bool was = is_kept(old), is = is_kept(new);
+    if ((!was && !is) || (was && is && strcmp(old->body, new->body) == 0))
+        return;
+    (void)buf_printf(&s->noted, "%" PRIu64 " ", ++s->noted_sequence);
+    if (is)
+        (void)append_cluster(&s->noted, new);
+    else
+        (void)buf_printf(&s->noted, "gone %s\n", old->id);
+}
+
+void spool_abandon(struct spool *s)
+{
+    buf_clear(&s->noted);
+    s->noted_sequence = s->sequence;
+}
+
+/* A record that the disk did not take is written in front of the next one: the journal has all of
+ * them, in order, or ends before the first that is missing. */
+static void write_journal(struct spool *s)
+{
+    struct error error;
+    if (s->journal_stopped)
+        return;
+    if (s->noted.failed || !buf_append(&s->unwritten, s->noted.data, s->noted.len)) {
+        s->journal_stopped = true;
+        note_failure(s, "out of memory");
+    } else if (journal_append(&s->journal, s->unwritten.data, s->unwritten.len, &error)) {
+        buf_clear(&s->unwritten);
+    } else {
+        note_failure(s, error.text);
+    }
+}
+
+void spool_commit(struct spool *s)
+{
+    if (s->noted_sequence == s->sequence)
+        return;
+    write_journal(s);
+    s->sequence = s->noted_sequence;
+    buf_clear(&s->noted);
+    mark(s);
+}
+
+void spool_start(struct spool *s, struct httpc *httpc, struct merge *merge)
+{
+    s->httpc = httpc;
+    s->merge = merge;
+    s->timer = TIMER(on_timer, s);
+    s->last_write_ms = httpc_now(httpc) - WRITE_SPACING_MS;
+    merge_save_to(merge, s);
+    if (s->journal.fd >= 0)
+        mark(s); /* what an earlier run did not write as a whole */
 }
 
 void spool_close(struct spool *s)
@@ -171,42 +253,42 @@ void spool_close(struct spool *s)
         write_state(s);
     if (s->httpc != NULL)
         httpc_timer_cancel(s->httpc, &s->timer);
+    if (s->merge != NULL)
+        merge_save_to(s->merge, NULL);
+    journal_close(&s->journal);
     (void)close(s->lock);
-    free(s);
+    spool_free(s);
 }
 
 /* -- reading --------------------------------------------------------------------------------- */
 
-/* Cuts the line at `at` off (replacing its newline by NUL); NULL when there is none. */
-static char *next_line(char **at)
+/* Cuts what is before the next `end` off (replacing that by NUL); NULL when there is none. */
+static char *next_part(char **at, char end)
 {
-    char *line = *at;
-    char *end = strchr(line, '\n');
-    if (end == NULL)
+    char *part = *at;
+    char *stop = strchr(part, end);
+    if (stop == NULL)
         return NULL;
-    *end = '\0';
-    *at = end + 1;
-    return line;
+    *stop = '\0';
+    *at = stop + 1;
+    return part;
 }
 
-/* Cuts the word at `at` off at the next blank; NULL when there is none. */
-static char *next_word(char **at)
+/* A number as we write it; false for anything else. */
+static bool parse_number(const char *text, uint64_t *number)
 {
-    char *word = *at;
-    char *end = strchr(word, ' ');
-    if (end == NULL)
-        return NULL;
-    *end = '\0';
-    *at = end + 1;
-    return word;
+    char written[24];
+    *number = strtoull(text, NULL, 10);
+    (void)snprintf(written, sizeof written, "%" PRIu64, *number);
+    return strcmp(written, text) == 0;
 }
 
 /* "<id> <since> <list>": since is for people who read the file. */
-static bool restore_line(char *line, struct merge *merge)
+static bool restore_cluster(char *line, struct merge *merge)
 {
     char *body = line;
-    const char *id = next_word(&body);
-    if (id == NULL || next_word(&body) == NULL || !cluster_id_valid(id, strlen(id)))
+    const char *id = next_part(&body, ' ');
+    if (id == NULL || next_part(&body, ' ') == NULL || !cluster_id_valid(id, strlen(id)))
         return false;
     size_t count;
     struct endpoint *list = endpoint_parse_list(body, &count);
@@ -216,23 +298,40 @@ static bool restore_line(char *line, struct merge *merge)
     return ok;
 }
 
+/* "cluster ..." or, in the journal, "gone <id>". */
+static bool restore_record(char *record, struct merge *merge)
+{
+    static const char cluster[] = "cluster ", gone[] = "gone ";
+    if (strncmp(record, cluster, sizeof cluster - 1) == 0)
+        return restore_cluster(record + sizeof cluster - 1, merge);
+    const char *id = record + sizeof gone - 1;
+    if (strncmp(record, gone, sizeof gone - 1) != 0 || !cluster_id_valid(id, strlen(id)))
+        return false;
+    merge_remove(merge, id, "from the journal");
+    return true;
+}
+
+static bool end_restore(struct merge *merge, bool ok)
+{
+    if (ok)
+        merge_commit(merge);
+    else
+        merge_abandon(merge);
+    return ok;
+}
+
 /* Everything between header and end; `text` is taken apart. */
-static bool restore_lines(char *text, size_t count, struct merge *merge)
+static bool restore_state(char *text, size_t count, struct merge *merge)
 {
     char *at = text;
     bool ok = merge_begin(merge, count);
     if (!ok)
         return false;
     for (size_t i = 0; ok && i < count; i++) {
-        char *line = next_line(&at);
-        ok = line != NULL && strncmp(line, "cluster ", 8) == 0 && restore_line(line + 8, merge);
+        char *line = next_part(&at, '\n');
+        ok = line != NULL && line[0] != 'g' && restore_record(line, merge); /* no "gone" here */
     }
-    ok = ok && *at == '\0';
-    if (!ok)
-        merge_abandon(merge);
-    else
-        merge_commit(merge);
-    return ok;
+    return end_restore(merge, ok && *at == '\0');
 }
 
 /* Checks the frame; NULL when all is well, else what is wrong. */
@@ -260,7 +359,73 @@ static const char *check_frame(struct buf *text, size_t *count)
     return NULL;
 }
 
-static void refuse(const struct spool *s, const char *path, const char *why)
+/* NULL when all of it was restored, else what is wrong: then nothing was. */
+static const char *take_state(struct spool *s, struct buf *text, struct merge *merge)
+{
+    static const char sequence[] = "sequence ";
+    size_t count;
+    if (text->len == 0)
+        return "it is empty";
+    const char *why = check_frame(text, &count);
+    if (why != NULL)
+        return why;
+    char *at = text->data + sizeof HEADER - 1;
+    if (strncmp(at, s->source.data, s->source.len) != 0)
+        return "it is of another service_prefix, datacenter, namespace or partition";
+    at += s->source.len;
+    const char *line = next_part(&at, '\n');
+    uint64_t number;
+    if (line == NULL || strncmp(line, sequence, sizeof sequence - 1) != 0 ||
+        !parse_number(line + sizeof sequence - 1, &number) || !restore_state(at, count, merge))
+        return "a line in it is not one of ours";
+    s->sequence = number;
+    return NULL;
+}
+
+/* The records behind what the state file has. Their numbers rise by one. */
+static bool restore_journal(struct spool *s, struct buf *records, size_t count, struct merge *merge)
+{
+    char *at = records->data;
+    uint64_t last = 0;
+    bool ok = merge_begin(merge, count);
+    if (!ok)
+        return false;
+    for (size_t i = 0; ok && i < count; i++) {
+        char *line = next_part(&at, '\n');
+        const char *text = line != NULL ? next_part(&line, ' ') : NULL;
+        uint64_t number;
+        ok = text != NULL && parse_number(text, &number) &&
+             (i == 0 ? number <= s->sequence + 1 : number == last + 1) &&
+             (number <= s->sequence || restore_record(line, merge));
+        last = ok ? number : last;
+    }
+    if (!end_restore(merge, ok && *at == '\0'))
+        return false;
+    s->sequence = last > s->sequence ? last : s->sequence;
+    return true;
+}
+
+static size_t count_lines(const struct buf *text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text->len; i++)
+        count += text->data[i] == '\n';
+    return count;
+}
+
+static const char *take_journal(struct spool *s, struct merge *merge)
+{
+    struct buf records;
+    buf_init(&records, FILE_MAX);
+    const char *why = journal_read(&s->journal, &records);
+    if (why == NULL && records.len > 0 &&
+        !restore_journal(s, &records, count_lines(&records), merge))
+        why = "it does not continue the state file, or a line in it is not one of ours";
+    buf_clear(&records);
+    return why;
+}
+
+static void refuse_state(const struct spool *s, const char *path, const char *why)
 {
     char aside[PATH_MAX];
     int n = snprintf(aside, sizeof aside, "%s/%s.damaged", s->config->state.dir, FILE_NAME);
@@ -269,47 +434,51 @@ static void refuse(const struct spool *s, const char *path, const char *why)
               F_STR("error", why), F_STR("kept_as", kept ? aside : "(could not be renamed)"));
 }
 
-size_t spool_restore(struct spool *s, struct merge *merge, struct registry *registry)
+/* True when there is none, too. */
+static bool read_state(struct spool *s, struct merge *merge)
 {
     char path[PATH_MAX];
     struct error error;
-    struct buf text, source;
-    size_t count = 0;
+    struct buf text;
+    const char *why = NULL;
     buf_init(&text, FILE_MAX);
-    buf_init(&source, 4096);
     (void)snprintf(path, sizeof path, "%s/%s", s->config->state.dir, FILE_NAME);
-
     errno = 0;
-    if (!file_read(path, &text, &error)) {
-        if (errno != ENOENT)
-            LOG_ERROR("cannot read the state file, starting without it",
-                      F_STR("error", error.text));
-        goto out;
-    }
-    if (text.len == 0) {
-        refuse(s, path, "it is empty");
-        goto out;
-    }
-    const char *why = check_frame(&text, &count);
-    append_source(s->config, &source);
-    char *body = text.data + sizeof HEADER - 1;
-    if (why != NULL) {
-        refuse(s, path, why);
-        count = 0;
-    } else if (strncmp(body, buf_text(&source), source.len) != 0) {
-        refuse(s, path, "it is of another service_prefix, datacenter, namespace or partition");
-        count = 0;
-    } else if (!restore_lines(body + source.len, count, merge)) {
-        refuse(s, path, "a line in it is not one of ours");
-        count = 0;
-    }
+    if (file_read(path, &text, &error))
+        why = take_state(s, &text, merge);
+    else if (errno != ENOENT)
+        why = error.text;
+    if (why != NULL)
+        refuse_state(s, path, why);
+    buf_clear(&text);
+    return why == NULL;
+}
+
+static void read_journal(struct spool *s, struct merge *merge)
+{
+    const char *why = take_journal(s, merge);
+    if (why == NULL)
+        return;
+    journal_close(&s->journal);
+    journal_keep_aside(&s->journal);
+    LOG_ERROR("the journal of the state file is refused, starting without it",
+              F_STR("dir", s->config->state.dir), F_STR("error", why));
+}
+
+size_t spool_restore(struct spool *s, struct merge *merge, struct registry *registry)
+{
+    if (read_state(s, merge))
+        read_journal(s, merge);
+    else
+        journal_keep_aside(&s->journal); /* it continues what is not there */
+    s->noted_sequence = s->sequence;
+    const struct table *t = merge_table(merge);
+    size_t count = table_count(t);
+    table_unref(t);
     if (count > 0) {
         LOG_INFO("lists of the last run are served until Consul confirms them",
                  F_INT("clusters", count));
         registry_set_ready(registry);
     }
-out:
-    buf_clear(&text);
-    buf_clear(&source);
     return count;
 }

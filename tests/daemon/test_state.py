@@ -37,9 +37,9 @@ def contents(folder):
 
 
 def the_file(folder, text=b"10.0.0.1:9876"):
-    """The state file, once it holds this text under the name that lasts."""
+    """The state file, once it holds this text: not what is only there until it is written."""
     def find():
-        return [path for path, data in contents(folder).items() if text in data and path.suffix != ".tmp"]
+        return [path for path, data in contents(folder).items() if text in data and path.suffix not in (".tmp", ".journal")]
     return eventually(find, "the state is on disk")[0]
 
 
@@ -58,6 +58,21 @@ def test_restart_without_consul_serves_the_last_list(start, consul, folder, end)
     consul.start()
     eventually(lambda: second.state_of("a") == "live", "live once Consul confirms it", deadline=20)
     assert second.list_of("a") == BOTH
+
+
+def test_kill_right_after_a_change_takes_nothing_back(start, consul):
+    """Changes come far faster than the state file is written as a whole."""
+    expected = ["10.0.0.1:9876"]
+    consul.set_service("nameServera", [ONE])
+    daemon = start()
+    for port in range(9001, 9011):
+        consul.set_service("nameServera", [ONE, Instance("10.0.0.2", port)])
+        expected.append(f"10.0.0.2:{port}")
+        daemon.eventually_lists("a", ";".join(expected))
+    daemon.kill()
+    consul.stop()
+    second = start()
+    assert (second.state_of("a"), second.list_of("a")) == ("restored", ";".join(expected))
 
 
 def test_restored_list_changes_without_a_gap(start, consul, folder):

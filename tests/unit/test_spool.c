@@ -11,6 +11,7 @@
 
 #define STATE "nsaddrd.state"
 #define DAMAGED "nsaddrd.state.damaged"
+#define JOURNAL "nsaddrd.journal"
 
 static struct temp temp;
 static struct error error;
@@ -27,7 +28,6 @@ static struct spool *spool;
 static void on_change(void *arg)
 {
     (void)arg;
-    spool_mark(spool);
 }
 
 static void configure(const char *setting)
@@ -62,7 +62,7 @@ static size_t begin_run(void)
     spool = spool_open(config, &error);
     assert_non_null(spool);
     size_t restored = spool_restore(spool, merge, registry);
-    spool_start(spool, httpc, registry);
+    spool_start(spool, httpc, merge);
     return restored;
 }
 
@@ -140,7 +140,7 @@ TEST(test_spool__what_is_written_is_restored)
 TEST(test_spool__the_file_is_as_documented)
 {
     (void)leave_a_file();
-    static const char head[] = "nsaddrd-state 1\nsource nameServer - - -\ncluster ";
+    static const char head[] = "nsaddrd-state 2\nsource nameServer - - -\nsequence 2\ncluster ";
     assert_int_equal(strncmp(file, head, sizeof head - 1), 0);
     assert_non_null(strstr(file, "\nend 2 "));
 }
@@ -276,7 +276,7 @@ TEST(test_spool__a_damaged_file_is_kept_aside)
 static void forge(const char *source, const char *body, int count)
 {
     char text[4096];
-    int len = snprintf(text, sizeof text, "nsaddrd-state 1\n%s%s", source, body);
+    int len = snprintf(text, sizeof text, "nsaddrd-state 2\n%s%s", source, body);
     uint64_t h = 0xcbf29ce484222325u;
     for (int i = 0; i < len; i++)
         h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
@@ -285,7 +285,7 @@ static void forge(const char *source, const char *body, int count)
     temp_write(&temp, STATE, text, (size_t)len);
 }
 
-#define SOURCE "source nameServer - - -\n"
+#define SOURCE "source nameServer - - -\nsequence 7\n"
 
 TEST(test_spool__a_file_made_elsewhere_with_a_right_checksum_is_read)
 {
@@ -342,7 +342,7 @@ TEST(test_spool__a_file_of_another_datacenter_is_not_used)
 TEST(test_spool__a_file_of_another_version_is_not_used)
 {
     size_t len = leave_a_file();
-    file[14] = '2';
+    file[14] = '1';
     temp_write(&temp, STATE, file, len);
     assert_int_equal(begin_run(), 0);
 }
@@ -382,9 +382,11 @@ TEST(test_spool__a_full_disk_keeps_the_last_file)
     (void)leave_a_file();
     (void)begin_run();
     assert_int_equal(mkdir(temp_path(&temp, STATE ".tmp"), 0700), 0);
+    assert_int_equal(mkdir(temp_path(&temp, JOURNAL ".tmp"), 0700), 0);
     set("c", CLUSTER_LIVE, false, "10.0.0.1:1");
     end_run();
     assert_int_equal(rmdir(temp_path(&temp, STATE ".tmp")), 0);
+    assert_int_equal(rmdir(temp_path(&temp, JOURNAL ".tmp")), 0);
     assert_int_equal(begin_run(), 2);
 }
 
@@ -395,50 +397,357 @@ TEST(test_spool__the_folder_has_one_owner)
     assert_says(&error, "is locked");
 }
 
-TEST(test_spool__marking_and_closing_take_null)
+TEST(test_spool__a_file_that_cannot_be_read_is_kept_aside)
 {
-    spool_mark(NULL);
+    assert_int_equal(mkdir(temp_path(&temp, STATE), 0700), 0);
+    assert_int_equal(begin_run(), 0);
+    assert_true(temp_exists(&temp, DAMAGED));
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    assert_true(temp_read(&temp, STATE, file, sizeof file) > 0);
+}
+
+TEST(test_spool__closing_takes_null)
+{
     spool_close(NULL);
+}
+
+/* -- the journal ----------------------------------------------------------------------------- */
+
+/* Ends the run as kill -9 would: what is in the folder now is what there is. */
+static void kill_run(void)
+{
+    static const char *const names[] = {STATE, JOURNAL};
+    char kept[COUNT_OF(names)][sizeof file];
+    size_t len[COUNT_OF(names)];
+    bool there[COUNT_OF(names)];
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        there[i] = temp_exists(&temp, names[i]);
+        len[i] = temp_read(&temp, names[i], kept[i], sizeof kept[i]);
+    }
+    end_run();
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        (void)unlink(temp_path(&temp, names[i]));
+        if (there[i])
+            temp_write(&temp, names[i], kept[i], len[i]);
+    }
+}
+
+static void remove_cluster(const char *id)
+{
+    assert_true(merge_begin(merge, 0));
+    merge_remove(merge, id, "a test");
+    merge_commit(merge);
+}
+
+TEST(test_spool__what_was_served_is_restored_after_a_kill)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    kill_run();
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "restored 10.0.0.1:1");
+}
+
+TEST(test_spool__changes_since_the_last_write_are_restored_in_order)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    fake_run(httpc, 10);
+    assert_false(temp_exists(&temp, JOURNAL));
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:2");
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:3");
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    remove_cluster("b");
+    assert_true(temp_exists(&temp, JOURNAL));
+    kill_run();
+    assert_int_equal(begin_run(), 2);
+    assert_string_equal(served("a"), "restored 10.0.0.1:3");
+    assert_string_equal(served("b"), "(none) ");
+    assert_string_equal(served("c"), "restored 10.0.0.3:1");
+}
+
+/* Killed again before anything was written as a whole. */
+TEST(test_spool__a_journal_is_continued_by_the_next_run)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    kill_run();
+    (void)begin_run();
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    kill_run();
+    (void)begin_run();
+    fake_run(httpc, 10);
+    assert_false(temp_exists(&temp, JOURNAL));
+    kill_run();
+    assert_int_equal(begin_run(), 2);
+    assert_string_equal(served("a"), "restored 10.0.0.1:1");
+    assert_string_equal(served("b"), "restored 10.0.0.2:1");
+}
+
+TEST(test_spool__a_journal_that_outlived_the_next_write_changes_nothing)
+{
+    char journal[sizeof file];
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:2");
+    size_t len = temp_read(&temp, JOURNAL, journal, sizeof journal);
+    assert_true(len > 0);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:3");
+    fake_run(httpc, 1100);
+    kill_run();
+    temp_write(&temp, JOURNAL, journal, len);
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "restored 10.0.0.1:3");
+}
+
+TEST(test_spool__what_is_taken_back_is_not_in_the_journal)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    struct endpoint e;
+    assert_true(endpoint_parse(&e, "10.0.0.2:1", 10));
+    assert_true(merge_begin(merge, 1));
+    assert_true(merge_set(merge, "b", CLUSTER_LIVE, false, &e, 1, "a test"));
+    merge_abandon(merge);
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    kill_run();
+    assert_int_equal(begin_run(), 2);
+    assert_string_equal(served("b"), "(none) ");
+}
+
+/* Leaves a whole file with "a" and a journal that changes it; the journal's text in `file`. */
+static size_t leave_a_journal(void)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 10);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:2");
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    kill_run();
+    return temp_read(&temp, JOURNAL, file, sizeof file);
+}
+
+static void assert_journal_refused(const char *what, size_t i)
+{
+    size_t restored = begin_run();
+    if (restored != 1 || strcmp(served("a"), "restored 10.0.0.1:1") != 0 ||
+        !temp_exists(&temp, JOURNAL ".damaged"))
+        fail_msg("%s %zu: %zu clusters, a is %s", what, i, restored, served("a"));
+    end_run();
+}
+
+/* The state file of leave_a_journal(), which a run with a refused journal does not change. */
+TEST(test_spool__every_flipped_byte_of_a_journal_is_refused)
+{
+    size_t len = leave_a_journal();
+    for (size_t i = 0; i < len; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            char spoilt[sizeof file];
+            memcpy(spoilt, file, len);
+            spoilt[i] = (char)((unsigned char)spoilt[i] ^ (1u << bit));
+            temp_write(&temp, JOURNAL, spoilt, len);
+            assert_journal_refused("flipped byte", i);
+        }
+    }
+}
+
+TEST(test_spool__every_truncation_of_a_journal_is_refused)
+{
+    size_t whole = leave_a_journal();
+    for (size_t len = 0; len < whole; len++) {
+        temp_write(&temp, JOURNAL, file, len);
+        assert_journal_refused("cut at", len);
+    }
+}
+
+/* The first line did not come to speak of it: it was never served. */
+TEST(test_spool__an_append_that_was_not_finished_is_not_restored)
+{
+    size_t len = leave_a_journal();
+    static const char tail[] = "4 cluster c 5 10.0.0.9:1\n";
+    memcpy(file + len, tail, sizeof tail - 1);
+    temp_write(&temp, JOURNAL, file, len + sizeof tail - 1);
+    assert_int_equal(begin_run(), 2);
+    assert_string_equal(served("a"), "restored 10.0.0.1:2");
+    set("d", CLUSTER_LIVE, false, "10.0.0.4:1");
+    kill_run();
+    assert_int_equal(begin_run(), 3);
+    assert_string_equal(served("c"), "(none) ");
+}
+
+TEST(test_spool__a_journal_of_another_source_is_refused)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    kill_run();
+    (void)unlink(temp_path(&temp, STATE));
+    configure("consul.datacenter=dc2");
+    assert_int_equal(begin_run(), 0);
+    assert_true(temp_exists(&temp, JOURNAL ".damaged"));
+}
+
+TEST(test_spool__a_journal_without_its_state_file_is_refused)
+{
+    (void)leave_a_journal();
+    (void)unlink(temp_path(&temp, STATE));
+    assert_int_equal(begin_run(), 0);
+    assert_true(temp_exists(&temp, JOURNAL ".damaged"));
+}
+
+TEST(test_spool__a_refused_state_file_takes_its_journal_along)
+{
+    (void)leave_a_journal();
+    temp_write(&temp, STATE, "x", 1);
+    assert_int_equal(begin_run(), 0);
+    assert_true(temp_exists(&temp, JOURNAL ".damaged"));
+    assert_false(temp_exists(&temp, JOURNAL));
+}
+
+static uint64_t fnv(uint64_t h, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)bytes[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* A journal with these records and right checksums. */
+static void forge_journal(const char *records)
+{
+    char text[4096];
+    uint64_t start = 0xcbf29ce484222325u;
+    static const char source[] = "source nameServer - - -\n";
+    uint64_t sum = fnv(fnv(start, source, sizeof source - 1), records, strlen(records));
+    int len = snprintf(text, sizeof text, "nsaddrd-journal 1 %016zx %016llx ", strlen(records),
+                       (unsigned long long)sum);
+    len += snprintf(text + len, sizeof text - (size_t)len, "%016llx\n%s",
+                    (unsigned long long)fnv(start, text, (size_t)len), records);
+    temp_write(&temp, JOURNAL, text, (size_t)len);
+}
+
+TEST(test_spool__a_journal_is_followed_from_where_the_state_file_ends)
+{
+    forge(SOURCE, "cluster a 5 10.0.0.1:7\n", 1); /* as of change 7 */
+    forge_journal("6 cluster a 5 10.0.0.1:6\n7 cluster a 5 10.0.0.1:7\n8 cluster b 5 10.0.0.2:8\n"
+                  "9 gone a\n");
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "(none) ");
+    assert_string_equal(served("b"), "restored 10.0.0.2:8");
+}
+
+TEST(test_spool__records_that_we_would_not_write_are_refused)
+{
+    static const char *const bad[] = {
+        "9 cluster b 5 10.0.0.2:8\n",
+        "8 cluster b 5 10.0.0.2:8\n10 gone a\n",
+        "8 cluster b 5 10.0.0.2:8\n8 gone a\n",
+        "8 cluster b 5 10.0.0.2:8",
+        "8 cluster b 5 x\n",
+        "8 gone a/b\n",
+        "8 gane a\n",
+        "8\n",
+        "08 gone a\n",
+        "gone a\n",
+        "8 gone a\n\n",
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        forge(SOURCE, "cluster a 5 10.0.0.1:1\n", 1);
+        forge_journal(bad[i]);
+        assert_journal_refused(bad[i], i);
+    }
+}
+
+TEST(test_spool__a_change_that_the_journal_did_not_take_is_in_it_with_the_next)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 10);
+    assert_int_equal(mkdir(temp_path(&temp, JOURNAL ".tmp"), 0700), 0);
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    assert_string_equal(served("b"), "live 10.0.0.2:1");
+    assert_int_equal(rmdir(temp_path(&temp, JOURNAL ".tmp")), 0);
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    kill_run();
+    assert_int_equal(begin_run(), 3);
+    assert_string_equal(served("b"), "restored 10.0.0.2:1");
+}
+
+TEST(test_spool__the_whole_file_has_what_the_journal_did_not_take)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 10);
+    assert_int_equal(mkdir(temp_path(&temp, JOURNAL ".tmp"), 0700), 0);
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    fake_run(httpc, 1100);
+    kill_run();
+    assert_int_equal(rmdir(temp_path(&temp, JOURNAL ".tmp")), 0);
+    assert_int_equal(begin_run(), 2);
+}
+
+/* The state file cannot be replaced for a while: the journal alone has every change. */
+TEST(test_spool__the_journal_bridges_a_time_without_whole_writes)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 10);
+    assert_int_equal(mkdir(temp_path(&temp, STATE ".tmp"), 0700), 0);
+    for (int i = 2; i < 50; i++) {
+        char list[32];
+        (void)snprintf(list, sizeof list, "10.0.0.1:%d", i);
+        set("a", CLUSTER_LIVE, false, list);
+        fake_run(httpc, 1000);
+    }
+    kill_run();
+    assert_int_equal(rmdir(temp_path(&temp, STATE ".tmp")), 0);
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "restored 10.0.0.1:49");
 }
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_spool__what_is_written_is_restored, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__the_file_is_as_documented, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__without_a_file_nothing_is_restored, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_restored_list_survives_the_next_restart_too,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__pinned_and_empty_clusters_are_not_written,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_removed_cluster_is_not_restored, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__every_flipped_byte_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__every_byte_made_nul_is_refused, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__every_truncation_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__text_behind_the_end_is_refused, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_damaged_file_is_kept_aside, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            test_spool__a_file_made_elsewhere_with_a_right_checksum_is_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__lines_that_we_would_not_write_are_refused,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_file_of_another_prefix_is_not_used, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_file_of_another_datacenter_is_not_used, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_file_of_another_version_is_not_used, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_change_is_written_within_a_second, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__the_last_change_is_written_at_the_end, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_failed_write_is_tried_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__a_full_disk_keeps_the_last_file, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_spool__the_folder_has_one_owner, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spool__marking_and_closing_take_null, setup, teardown),
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(test_spool__what_is_written_is_restored),
+        T(test_spool__the_file_is_as_documented),
+        T(test_spool__without_a_file_nothing_is_restored),
+        T(test_spool__a_restored_list_survives_the_next_restart_too),
+        T(test_spool__pinned_and_empty_clusters_are_not_written),
+        T(test_spool__a_removed_cluster_is_not_restored),
+        T(test_spool__every_flipped_byte_is_refused),
+        T(test_spool__every_byte_made_nul_is_refused),
+        T(test_spool__every_truncation_is_refused),
+        T(test_spool__text_behind_the_end_is_refused),
+        T(test_spool__a_damaged_file_is_kept_aside),
+        T(test_spool__a_file_made_elsewhere_with_a_right_checksum_is_read),
+        T(test_spool__lines_that_we_would_not_write_are_refused),
+        T(test_spool__a_file_of_another_prefix_is_not_used),
+        T(test_spool__a_file_of_another_datacenter_is_not_used),
+        T(test_spool__a_file_of_another_version_is_not_used),
+        T(test_spool__a_change_is_written_within_a_second),
+        T(test_spool__the_last_change_is_written_at_the_end),
+        T(test_spool__a_failed_write_is_tried_again),
+        T(test_spool__a_full_disk_keeps_the_last_file),
+        T(test_spool__the_folder_has_one_owner),
+        T(test_spool__a_file_that_cannot_be_read_is_kept_aside),
+        T(test_spool__closing_takes_null),
+        T(test_spool__what_was_served_is_restored_after_a_kill),
+        T(test_spool__changes_since_the_last_write_are_restored_in_order),
+        T(test_spool__a_journal_is_continued_by_the_next_run),
+        T(test_spool__a_journal_that_outlived_the_next_write_changes_nothing),
+        T(test_spool__what_is_taken_back_is_not_in_the_journal),
+        T(test_spool__every_flipped_byte_of_a_journal_is_refused),
+        T(test_spool__every_truncation_of_a_journal_is_refused),
+        T(test_spool__an_append_that_was_not_finished_is_not_restored),
+        T(test_spool__a_journal_of_another_source_is_refused),
+        T(test_spool__a_journal_without_its_state_file_is_refused),
+        T(test_spool__a_refused_state_file_takes_its_journal_along),
+        T(test_spool__a_journal_is_followed_from_where_the_state_file_ends),
+        T(test_spool__records_that_we_would_not_write_are_refused),
+        T(test_spool__a_change_that_the_journal_did_not_take_is_in_it_with_the_next),
+        T(test_spool__the_whole_file_has_what_the_journal_did_not_take),
+        T(test_spool__the_journal_bridges_a_time_without_whole_writes),
+#undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
