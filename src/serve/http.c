@@ -77,6 +77,17 @@ static struct MHD_Response *text_response(const char *text)
     return NULL;
 }
 
+/* What Consul does not confirm says so, and since when. */
+static bool add_state(struct MHD_Response *r, const struct cluster *c)
+{
+    char since[CLOCK_TEXT_SIZE];
+    if (c->state == CLUSTER_LIVE)
+        return true;
+    clock_format(c->since_wall_ms, since);
+    return add(r, "X-Nsaddr-State", cluster_state_name(c->state)) &&
+           add(r, "X-Nsaddr-Since", since);
+}
+
 /* The list straight from the table's memory, kept alive by a reference until it is sent. */
 static struct MHD_Response *list_response(const struct cluster *c)
 {
@@ -86,9 +97,8 @@ static struct MHD_Response *list_response(const struct cluster *c)
         cluster_unref(c);
         return NULL;
     }
-    bool live = c->state == CLUSTER_LIVE;
     if (add(r, "Content-Type", "text/plain; charset=utf-8") && add(r, "ETag", c->etag) &&
-        (live || add(r, "X-Nsaddr-State", cluster_state_name(c->state))))
+        add_state(r, c))
         return r;
     MHD_destroy_response(r);
     return NULL;

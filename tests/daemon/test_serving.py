@@ -49,6 +49,7 @@ def test_list_has_the_headers_clients_need(daemon):
     assert parsedate_to_datetime(response.header("Date"))
     assert re.fullmatch(r'"[^"]+"', response.header("ETag"))
     assert response.header("X-Nsaddr-State") is None
+    assert response.header("X-Nsaddr-Since") is None
     assert response.header("Transfer-Encoding") is None
 
 

@@ -2,6 +2,7 @@
 """Lists on disk: what was last good is served after a restart without Consul, and nothing else is."""
 
 from contextlib import suppress
+from datetime import datetime, timezone
 
 import pytest
 
@@ -39,8 +40,15 @@ def contents(folder):
 def the_file(folder, text=b"10.0.0.1:9876"):
     """The state file, once it holds this text: not what is only there until it is written."""
     def find():
-        return [path for path, data in contents(folder).items() if text in data and path.suffix not in (".tmp", ".journal")]
+        return [path for path, data in contents(folder).items()
+                if text in data and path.suffix not in (".tmp", ".journal")]
     return eventually(find, "the state is on disk")[0]
+
+
+def age_of(response):
+    """Seconds since the list is not live any more."""
+    since = datetime.fromisoformat(response.header("X-Nsaddr-Since").replace("Z", "+00:00"))
+    return (datetime.now(timezone.utc) - since).total_seconds()
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -54,6 +62,7 @@ def test_restart_without_consul_serves_the_last_list(start, consul, folder, end)
     response = second.get("/rocketmq/a")
     assert (response.status, response.text) == (200, BOTH)
     assert response.header("X-Nsaddr-State") == "restored"
+    assert abs(age_of(response)) < 60
     assert second.get("/readyz").status == 200
     consul.start()
     eventually(lambda: second.state_of("a") == "live", "live once Consul confirms it", deadline=20)
