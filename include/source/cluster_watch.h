@@ -62,6 +62,8 @@ struct watch_context {
     struct cluster_watch *first_reclaimed; /* others whose list may change by it */
     struct bucket wakes;                   /* of all watches together */
     unsigned watches;                      /* clusters that have a blocking query */
+    unsigned watch_limit;                  /* as many may have one... */
+    int64_t limited_ms;                    /* ... then; more with time */
     unsigned reads;                        /* under way */
     struct cluster_watch *first_waiting;
     struct cluster_watch *last_waiting;

@@ -30,6 +30,9 @@
 #define IDLE_WAKE_REFILL_MS 250
 #define ALL_WAKES_BURST 500
 #define ALL_WAKES_REFILL_MS 5
+/* After a 429 (the agent allows 200 connections per client address, for all programs there) there
+ * are fewer watches, and one more is tried this often. */
+#define WATCH_REGAIN_MS 10000
 #define HEALTH_BODY_MAX (16 * 1024 * 1024)
 
 static void start_watch(struct cluster_watch *w);
@@ -38,6 +41,8 @@ bool watch_context_init(struct watch_context *x, const struct config *config, st
                         struct merge *merge)
 {
     *x = (struct watch_context){.config = config, .httpc = httpc, .merge = merge};
+    x->watch_limit = (unsigned)config->consul.max_watches;
+    x->limited_ms = httpc_now(httpc);
     mass_loss_init(&x->mass_loss);
     jitter_seed(&x->jitter, jitter_system_seed());
     bucket_init(&x->wakes, ALL_WAKES_BURST, ALL_WAKES_REFILL_MS);
@@ -278,14 +283,38 @@ static bool take_reply(struct cluster_watch *w, const struct httpc_reply *reply,
     return ok;
 }
 
-/* One of the consul.max_watches, if there is one left. */
+/* How many clusters may have a watch. */
+static unsigned watch_room(const struct watch_context *x)
+{
+    int64_t most = x->config->consul.max_watches;
+    int64_t room = x->watch_limit + (httpc_now(x->httpc) - x->limited_ms) / WATCH_REGAIN_MS;
+    return (unsigned)(room < most ? room : most);
+}
+
 static void take_watch(struct cluster_watch *w)
 {
     struct watch_context *x = w->context;
-    if (w->has_watch || x->watches >= (unsigned)x->config->consul.max_watches)
+    if (w->has_watch || x->watches >= watch_room(x))
         return;
     w->has_watch = true;
     x->watches++;
+}
+
+/* The agent has too many connections from here: this cluster is read every few seconds instead. */
+static void give_watch_up(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    if (!w->has_watch)
+        return;
+    bool first = watch_room(x) >= (unsigned)x->config->consul.max_watches;
+    w->has_watch = false;
+    x->watches--;
+    x->watch_limit = x->watches;
+    x->limited_ms = httpc_now(x->httpc);
+    if (first)
+        LOG_WARN("Consul refuses further connections: some clusters are read every few seconds "
+                 "instead of watched",
+                 F_STR("cluster", w->id), F_INT("watches", x->watches));
 }
 
 /* -- reads ----------------------------------------------------------------------------------- */
@@ -418,6 +447,8 @@ static void on_watch(void *arg, const struct httpc_reply *reply)
     struct cluster_watch *w = arg;
     struct error error;
     w->watch_call = NULL;
+    if (reply->status == 429)
+        give_watch_up(w);
     if (!catalog_reply_ok(reply, &error)) {
         fail(w, reply->status, error.text);
         return;

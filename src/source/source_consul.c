@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -194,6 +195,30 @@ static void note_odd_names(struct source *s, const struct httpc_reply *reply)
     s->warned_of_acls = s->warned_of_acls || reply->filtered;
 }
 
+static int compare_folded(const void *a, const void *b)
+{
+    const struct cluster_watch *const *x = a, *const *y = b;
+    return strcasecmp((*x)->id, (*y)->id);
+}
+
+/* Consul finds services without regard to case, so such a pair shares its reads; each keeps to the
+ * rows of its own spelling, but it is hardly meant. Said when names are new. */
+static void note_twins(const struct source *s)
+{
+    size_t count = 0;
+    const struct cluster_watch **all = calloc(HASH_COUNT(s->watches) + 1, sizeof *all);
+    if (all == NULL)
+        return;
+    for (const struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+        all[count++] = w;
+    qsort(all, count, sizeof *all, compare_folded);
+    for (size_t i = 1; i < count; i++)
+        if (compare_folded(&all[i - 1], &all[i]) == 0)
+            LOG_WARN("two clusters differ only in case", F_STR("cluster", all[i - 1]->id),
+                     F_STR("other", all[i]->id));
+    free(all);
+}
+
 static bool take_names(struct source *s, const struct httpc_reply *reply, struct error *reterr)
 {
     s->generation++;
@@ -212,6 +237,8 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
     note_odd_names(s, reply);
     if (!publish_found(s) || s->out_of_memory)
         return error_set(reterr, "out of memory");
+    if (s->found > 0)
+        note_twins(s);
     struct cluster_watch *w, *next;
     HASH_ITER(hh, s->watches, w, next)
     {

@@ -827,6 +827,30 @@ TEST(test_source_consul__at_most_eight_reads_are_under_way)
     assert_many_serve(40, "live 1");
 }
 
+/* As an agent does that has no connection left for us. */
+TEST(test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instead)
+{
+    prepare(NULL, NULL);
+    names("a b");
+    instances("a", "1+");
+    body_port = 9877;
+    instances("b", "1+");
+    start();
+    fake_run(httpc, 1000);
+    fake_answer(httpc, watch_of("a"), 429, 0, "too many connections");
+    size_t before = reads_of("a");
+    fake_run(httpc, 9000);
+    assert_null(watch_of("a"));
+    assert_non_null(watch_of("b"));
+    assert_true(reads_of("a") > before);
+    body_port = 9876;
+    instances("a", "1+ 2+");
+    fake_run(httpc, 15000);
+    assert_serves("a", "live 1 2");
+    fake_run(httpc, 30000);
+    assert_non_null(watch_of("a")); /* tried again with time */
+}
+
 TEST(test_source_consul__clusters_beyond_max_watches_are_read_in_turn)
 {
     prepare("consul.max_watches=2", NULL);
@@ -1085,6 +1109,9 @@ int main(void)
             test_source_consul__a_stale_leaderless_reply_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__at_most_eight_reads_are_under_way,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instead, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__clusters_beyond_max_watches_are_read_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__without_watches_all_are_read_in_turn,
