@@ -235,6 +235,7 @@ def test_names_that_differ_in_case_do_not_mix(watch, consul):
     daemon = watch()
     assert daemon.list_of("a") == "10.0.0.1:9876"
     assert daemon.list_of("A") == "10.0.0.2:9876"
+    assert len(daemon.log_lines("differ only in case")) == 1
 
 
 def test_rows_of_another_service_are_ignored(watch, consul):
