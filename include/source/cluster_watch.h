@@ -132,7 +132,9 @@ bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list,
 /* Begins anew, as a cluster that never had an address. */
 void cluster_watch_restart(struct cluster_watch *w);
 
-/* Wants an authoritative read soon, because something else said that the cluster changed. */
+/* Wants an authoritative read at that time, instead of the one planned... */
+void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms);
+/* ... or soon, because something else said that the cluster changed. */
 void cluster_watch_check(struct cluster_watch *w);
 
 #endif

@@ -11,13 +11,11 @@
 #include "consul/catalog.h"
 #include "consul/httpc.h"
 #include "model/claims.h"
-#include "source/merge.h"
+#include "source/cluster_publish.h"
 
 #define READS_AT_ONCE 8
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100
-/* After a change that found no memory. */
-#define UNPUBLISHED_RETRY_MS 1000
 #define SWEEP_MS (5 * 60 * 1000)       /* what a watch might have missed */
 #define UNWATCHED_SWEEP_MS (10 * 1000) /* clusters beyond consul.max_watches */
 #define SPREAD_PERCENT 20
@@ -76,7 +74,7 @@ static int64_t sweep_ms(const struct cluster_watch *w)
                          SPREAD_PERCENT);
 }
 
-static void read_at(struct cluster_watch *w, int64_t at_ms)
+void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms)
 {
     int64_t earliest = w->last_read_ms + READ_SPACING_MS;
     httpc_timer_set(w->context->httpc, &w->read_timer, at_ms > earliest ? at_ms : earliest);
@@ -84,12 +82,12 @@ static void read_at(struct cluster_watch *w, int64_t at_ms)
 
 static void plan_read(struct cluster_watch *w, int64_t ask_at_ms)
 {
-    read_at(w, ask_at_ms < w->sweep_at_ms ? ask_at_ms : w->sweep_at_ms);
+    cluster_watch_read_at(w, ask_at_ms < w->sweep_at_ms ? ask_at_ms : w->sweep_at_ms);
 }
 
 void cluster_watch_check(struct cluster_watch *w)
 {
-    read_at(w, httpc_now(w->context->httpc));
+    cluster_watch_read_at(w, httpc_now(w->context->httpc));
 }
 
 /* One line when the first cluster fails and one when the last is well again: with Consul away,
@@ -123,7 +121,7 @@ static void fail(struct cluster_watch *w, long status, const char *error)
     note_failure(w, error, wait);
     w->watch_index = 0;
     httpc_timer_cancel(w->context->httpc, &w->watch_timer);
-    read_at(w, httpc_now(w->context->httpc) + wait);
+    cluster_watch_read_at(w, httpc_now(w->context->httpc) + wait);
 }
 
 /* -- what a reply means ---------------------------------------------------------------------- */
@@ -134,99 +132,6 @@ static void note_loss(struct cluster_watch *w, int64_t now_ms)
     if (mass_loss_note(&x->mass_loss, &w->loss, x->clusters, now_ms))
         LOG_WARN("most clusters lose members at once: nobody leaves for now",
                  F_INT("clusters", x->clusters), F_INT("for_ms", MASS_LOSS_DELAY_MS));
-}
-
-static void note_contested(struct cluster_watch *w, const struct grant *g)
-{
-    char address[ENDPOINT_TEXT_SIZE];
-    if (g->contested > w->contested) {
-        bool shared = g->count == w->admission.count;
-        (void)endpoint_format(&g->example, address);
-        LOG_WARN("addresses are claimed by another cluster, too", F_STR("cluster", w->id),
-                 F_INT("contested", g->contested), F_STR("first", address),
-                 F_STR("served", shared ? "yes, there is no other" : "no"));
-    }
-    w->contested = g->contested;
-}
-
-/* A claim is good only while Consul confirms it. */
-static void make_claims(const struct admission *a, struct claim *out)
-{
-    for (size_t i = 0; i < a->count; i++)
-        out[i] = (struct claim){.endpoint = a->members[i].endpoint,
-                                .good = a->state == CLUSTER_LIVE && !a->members[i].leaving};
-}
-
-static bool set_in_table(struct cluster_watch *w, const struct endpoint *list, size_t count,
-                         const char *why)
-{
-    struct merge *m = w->context->merge;
-    enum cluster_state state = w->admission.state;
-    bool ok = merge_begin(m, 1);
-    if (!ok)
-        return false;
-    if (state == CLUSTER_GONE && !w->listed)
-        merge_remove(m, w->id, why);
-    else if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
-        ok = merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
-    else
-        ok = merge_set(m, w->id, state, false, list, count, why);
-    merge_commit(m);
-    return ok;
-}
-
-static bool publish(struct cluster_watch *w, const char *why)
-{
-    const struct admission *a = &w->admission;
-    bool ok = false;
-    struct claim *claims = calloc(a->count + 1, sizeof *claims);
-    struct endpoint *list = calloc(a->count + 1, sizeof *list);
-    if (claims != NULL && list != NULL) {
-        make_claims(a, claims);
-        struct grant g = claims_grant(w->context->claims, w->id, claims, a->count, list);
-        note_contested(w, &g);
-        ok = set_in_table(w, list, g.count, why);
-    }
-    free(claims);
-    free(list);
-    return ok;
-}
-
-static void note_reclaimed(const char *id, void *arg)
-{
-    struct watch_context *x = arg;
-    struct cluster_watch *w = x->find(x->arg, id);
-    if (w == NULL || w->reclaimed)
-        return;
-    w->reclaimed = true;
-    w->next_reclaimed = x->first_reclaimed;
-    x->first_reclaimed = w;
-}
-
-/* Tells the others what this cluster claims now. */
-static bool set_claims(struct cluster_watch *w)
-{
-    struct watch_context *x = w->context;
-    const struct admission *a = &w->admission;
-    struct claim *claims = calloc(a->count + 1, sizeof *claims);
-    if (claims == NULL)
-        return false;
-    make_claims(a, claims);
-    bool ok = claims_set(x->claims, w->id, claims, a->count, note_reclaimed, x);
-    free(claims);
-    return ok;
-}
-
-static void publish_reclaimed(struct watch_context *x)
-{
-    while (x->first_reclaimed != NULL) {
-        struct cluster_watch *w = x->first_reclaimed;
-        x->first_reclaimed = w->next_reclaimed;
-        w->reclaimed = false;
-        w->unpublished = !publish(w, "another cluster claims an address, or does no longer");
-        if (w->unpublished)
-            read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
-    }
 }
 
 /* Once per change of their number, not per reply. */
@@ -260,10 +165,7 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     if (d.losing)
         note_loss(w, now);
     note_unusable(w, h);
-    bool claimed = set_claims(w);
-    if (d.changed || w->unpublished || !claimed)
-        w->unpublished = !publish(w, d.why) || !claimed;
-    publish_reclaimed(x);
+    publish_observed(w, d.changed ? d.why : NULL);
     w->ask_consistent = d.ask_consistent;
     if (authoritative)
         w->sweep_at_ms = now + sweep_ms(w);
@@ -540,16 +442,14 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
 
 bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list, size_t count)
 {
-    bool ok = admission_restore(&w->admission, list, count) && set_claims(w);
-    publish_reclaimed(w->context); /* leaves the list of them empty, as every call does */
-    return ok;
+    return admission_restore(&w->admission, list, count) && publish_claims(w);
 }
 
 void cluster_watch_restart(struct cluster_watch *w)
 {
     admission_clear(&w->admission);
     w->admission.state = CLUSTER_EMPTY;
-    read_at(w, httpc_now(w->context->httpc) + sweep_ms(w));
+    cluster_watch_read_at(w, httpc_now(w->context->httpc) + sweep_ms(w));
 }
 
 void cluster_watch_free(struct cluster_watch *w)

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/cluster_publish.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "consul/httpc.h"
+#include "model/claims.h"
+#include "source/cluster_watch.h"
+#include "source/merge.h"
+
+static void note_contested(struct cluster_watch *w, const struct grant *g)
+{
+    char address[ENDPOINT_TEXT_SIZE];
+    if (g->contested > w->contested) {
+        bool shared = g->count == w->admission.count;
+        (void)endpoint_format(&g->example, address);
+        LOG_WARN("addresses are claimed by another cluster, too", F_STR("cluster", w->id),
+                 F_INT("contested", g->contested), F_STR("first", address),
+                 F_STR("served", shared ? "yes, there is no other" : "no"));
+    }
+    w->contested = g->contested;
+}
+
+/* A claim is good only while Consul confirms it. */
+static void make_claims(const struct admission *a, struct claim *out)
+{
+    for (size_t i = 0; i < a->count; i++)
+        out[i] = (struct claim){.endpoint = a->members[i].endpoint,
+                                .good = a->state == CLUSTER_LIVE && !a->members[i].leaving};
+}
+
+static bool set_in_table(struct cluster_watch *w, const struct endpoint *list, size_t count,
+                         const char *why)
+{
+    struct merge *m = w->context->merge;
+    enum cluster_state state = w->admission.state;
+    bool ok = merge_begin(m, 1);
+    if (!ok)
+        return false;
+    if (state == CLUSTER_GONE && !w->listed)
+        merge_remove(m, w->id, why);
+    else if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
+        ok = merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
+    else
+        ok = merge_set(m, w->id, state, false, list, count, why);
+    merge_commit(m);
+    return ok;
+}
+
+static bool publish(struct cluster_watch *w, const char *why)
+{
+    const struct admission *a = &w->admission;
+    bool ok = false;
+    struct claim *claims = calloc(a->count + 1, sizeof *claims);
+    struct endpoint *list = calloc(a->count + 1, sizeof *list);
+    if (claims != NULL && list != NULL) {
+        make_claims(a, claims);
+        struct grant g = claims_grant(w->context->claims, w->id, claims, a->count, list);
+        note_contested(w, &g);
+        ok = set_in_table(w, list, g.count, why);
+    }
+    free(claims);
+    free(list);
+    return ok;
+}
+
+static void note_reclaimed(const char *id, void *arg)
+{
+    struct watch_context *x = arg;
+    struct cluster_watch *w = x->find(x->arg, id);
+    if (w == NULL || w->reclaimed)
+        return;
+    w->reclaimed = true;
+    w->next_reclaimed = x->first_reclaimed;
+    x->first_reclaimed = w;
+}
+
+static bool set_claims(struct cluster_watch *w)
+{
+    struct watch_context *x = w->context;
+    const struct admission *a = &w->admission;
+    struct claim *claims = calloc(a->count + 1, sizeof *claims);
+    if (claims == NULL)
+        return false;
+    make_claims(a, claims);
+    bool ok = claims_set(x->claims, w->id, claims, a->count, note_reclaimed, x);
+    free(claims);
+    return ok;
+}
+
+static void publish_reclaimed(struct watch_context *x)
+{
+    while (x->first_reclaimed != NULL) {
+        struct cluster_watch *w = x->first_reclaimed;
+        x->first_reclaimed = w->next_reclaimed;
+        w->reclaimed = false;
+        w->unpublished = !publish(w, "another cluster claims an address, or does no longer");
+        if (w->unpublished)
+            cluster_watch_read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
+    }
+}
+
+bool publish_claims(struct cluster_watch *w)
+{
+    bool ok = set_claims(w);
+    publish_reclaimed(w->context);
+    return ok;
+}
+
+void publish_observed(struct cluster_watch *w, const char *why)
+{
+    bool claimed = set_claims(w);
+    if (why != NULL || w->unpublished || !claimed)
+        w->unpublished =
+            !publish(w, why != NULL ? why : "once more, there was no memory") || !claimed;
+    publish_reclaimed(w->context);
+}
