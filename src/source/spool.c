@@ -18,15 +18,14 @@
 #include "base/timers.h"
 #include "config/config.h"
 #include "consul/httpc.h"
-#include "model/cluster_id.h"
 #include "model/registry.h"
 #include "model/table.h"
 #include "source/journal.h"
 #include "source/merge.h"
+#include "source/restore.h"
 
 #define FILE_NAME "nsaddrd.state"
 #define LOCK_NAME "nsaddrd.lock"
-#define HEADER "nsaddrd-state 2\n"
 /* 100,000 clusters of 20 addresses fit four times. */
 #define FILE_MAX (256 * 1024 * 1024)
 #define WRITE_SPACING_MS 1000
@@ -132,7 +131,7 @@ static bool render(const struct spool *s, struct buf *out)
 {
     struct writing w = {.out = out};
     const struct table *t = merge_table(s->merge);
-    (void)buf_append_str(out, HEADER);
+    (void)buf_append_str(out, STATE_HEADER);
     (void)buf_append(out, s->source.data, s->source.len);
     (void)buf_printf(out, "sequence %" PRIu64 "\n", s->sequence);
     table_each(t, write_cluster, &w);
@@ -262,165 +261,15 @@ void spool_close(struct spool *s)
 
 /* -- reading --------------------------------------------------------------------------------- */
 
-/* Cuts what is before the next `end` off (replacing that by NUL); NULL when there is none. */
-static char *next_part(char **at, char end)
-{
-    char *part = *at;
-    char *stop = strchr(part, end);
-    if (stop == NULL)
-        return NULL;
-    *stop = '\0';
-    *at = stop + 1;
-    return part;
-}
-
-/* A number as we write it; false for anything else. */
-static bool parse_number(const char *text, uint64_t *number)
-{
-    char written[24];
-    *number = strtoull(text, NULL, 10);
-    (void)snprintf(written, sizeof written, "%" PRIu64, *number);
-    return strcmp(written, text) == 0;
-}
-
-/* "<id> <since> <list>": since is for people who read the file. */
-static bool restore_cluster(char *line, struct merge *merge)
-{
-    char *body = line;
-    const char *id = next_part(&body, ' ');
-    if (id == NULL || next_part(&body, ' ') == NULL || !cluster_id_valid(id, strlen(id)))
-        return false;
-    size_t count;
-    struct endpoint *list = endpoint_parse_list(body, &count);
-    bool ok = list != NULL &&
-              merge_set(merge, id, CLUSTER_RESTORED, false, list, count, "from the state file");
-    free(list);
-    return ok;
-}
-
-/* "cluster ..." or, in the journal, "gone <id>". */
-static bool restore_record(char *record, struct merge *merge)
-{
-    static const char cluster[] = "cluster ", gone[] = "gone ";
-    if (strncmp(record, cluster, sizeof cluster - 1) == 0)
-        return restore_cluster(record + sizeof cluster - 1, merge);
-    const char *id = record + sizeof gone - 1;
-    if (strncmp(record, gone, sizeof gone - 1) != 0 || !cluster_id_valid(id, strlen(id)))
-        return false;
-    merge_remove(merge, id, "from the journal");
-    return true;
-}
-
-static bool end_restore(struct merge *merge, bool ok)
-{
-    if (ok)
-        merge_commit(merge);
-    else
-        merge_abandon(merge);
-    return ok;
-}
-
-/* Everything between header and end; `text` is taken apart. */
-static bool restore_state(char *text, size_t count, struct merge *merge)
-{
-    char *at = text;
-    bool ok = merge_begin(merge, count);
-    if (!ok)
-        return false;
-    for (size_t i = 0; ok && i < count; i++) {
-        char *line = next_part(&at, '\n');
-        ok = line != NULL && line[0] != 'g' && restore_record(line, merge); /* no "gone" here */
-    }
-    return end_restore(merge, ok && *at == '\0');
-}
-
-/* Checks the frame; NULL when all is well, else what is wrong. */
-static const char *check_frame(struct buf *text, size_t *count)
-{
-    static const char header[] = HEADER;
-    char *data = text->data;
-    if (text->len < sizeof header - 1 || strncmp(data, header, sizeof header - 1) != 0)
-        return "it does not start like a state file of this version";
-    if (strlen(data) != text->len || data[text->len - 1] != '\n')
-        return "it is cut or has a NUL byte";
-    char *last = data + text->len - 1;
-    while (last > data && last[-1] != '\n')
-        last--;
-    if (strncmp(last, "end ", 4) != 0)
-        return "its last line is missing";
-    char expected[64];
-    *count = (size_t)strtoull(last + 4, NULL, 10); /* a wrong one fails the comparison below */
-    (void)snprintf(expected, sizeof expected, "end %zu %016" PRIx64 "\n", *count,
-                   hash_bytes(data, (size_t)(last - data)));
-    if (strcmp(expected, last) != 0)
-        return "its checksum is wrong";
-    *last = '\0';
-    text->len = (size_t)(last - data);
-    return NULL;
-}
-
-/* NULL when all of it was restored, else what is wrong: then nothing was. */
-static const char *take_state(struct spool *s, struct buf *text, struct merge *merge)
-{
-    static const char sequence[] = "sequence ";
-    size_t count;
-    if (text->len == 0)
-        return "it is empty";
-    const char *why = check_frame(text, &count);
-    if (why != NULL)
-        return why;
-    char *at = text->data + sizeof HEADER - 1;
-    if (strncmp(at, s->source.data, s->source.len) != 0)
-        return "it is of another service_prefix, datacenter, namespace or partition";
-    at += s->source.len;
-    const char *line = next_part(&at, '\n');
-    uint64_t number;
-    if (line == NULL || strncmp(line, sequence, sizeof sequence - 1) != 0 ||
-        !parse_number(line + sizeof sequence - 1, &number) || !restore_state(at, count, merge))
-        return "a line in it is not one of ours";
-    s->sequence = number;
-    return NULL;
-}
-
-/* The records behind what the state file has. Their numbers rise by one. */
-static bool restore_journal(struct spool *s, struct buf *records, size_t count, struct merge *merge)
-{
-    char *at = records->data;
-    uint64_t last = 0;
-    bool ok = merge_begin(merge, count);
-    if (!ok)
-        return false;
-    for (size_t i = 0; ok && i < count; i++) {
-        char *line = next_part(&at, '\n');
-        const char *text = line != NULL ? next_part(&line, ' ') : NULL;
-        uint64_t number;
-        ok = text != NULL && parse_number(text, &number) &&
-             (i == 0 ? number <= s->sequence + 1 : number == last + 1) &&
-             (number <= s->sequence || restore_record(line, merge));
-        last = ok ? number : last;
-    }
-    if (!end_restore(merge, ok && *at == '\0'))
-        return false;
-    s->sequence = last > s->sequence ? last : s->sequence;
-    return true;
-}
-
-static size_t count_lines(const struct buf *text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text->len; i++)
-        count += text->data[i] == '\n';
-    return count;
-}
-
 static const char *take_journal(struct spool *s, struct merge *merge)
 {
     struct buf records;
     buf_init(&records, FILE_MAX);
     const char *why = journal_read(&s->journal, &records);
-    if (why == NULL && records.len > 0 &&
-        !restore_journal(s, &records, count_lines(&records), merge))
-        why = "it does not continue the state file, or a line in it is not one of ours";
+    if (why == NULL && records.len > 0 && !restore_journal(&records, merge, &s->sequence))
+        why =
+            "it does not continue the state file, a line in it is not one of ours, or there is no "
+            "memory for it";
     buf_clear(&records);
     return why;
 }
@@ -445,7 +294,7 @@ static bool read_state(struct spool *s, struct merge *merge)
     (void)snprintf(path, sizeof path, "%s/%s", s->config->state.dir, FILE_NAME);
     errno = 0;
     if (file_read(path, &text, &error))
-        why = take_state(s, &text, merge);
+        why = restore_state(&text, &s->source, merge, &s->sequence);
     else if (errno != ENOENT)
         why = error.text;
     if (why != NULL)
