@@ -51,6 +51,9 @@ void journal_keep_aside(const struct journal *j);
 bool journal_append(struct journal *j, const char *records, size_t len,
                     struct error *reterr) MUST_CHECK;
 
+/* A new journal of these records alone. False: the old one stays, and is as good. */
+bool journal_replace(struct journal *j, const char *records, size_t len) MUST_CHECK;
+
 /* The state file has it all. */
 void journal_remove(struct journal *j);
 

@@ -105,18 +105,23 @@ void journal_keep_aside(const struct journal *j)
     (void)rename(path, aside); /* else the next one takes its place */
 }
 
-/* A new one comes into being with its first records in it. */
-static bool create(struct journal *j, const char *head, const char *records, size_t len)
+/* It comes into being with its first records in it. */
+bool journal_replace(struct journal *j, const char *records, size_t len)
 {
-    char path[PATH_MAX], temp[PATH_MAX];
+    char path[PATH_MAX], temp[PATH_MAX], head[HEAD_LEN + 1];
+    uint64_t sum = hash_more(j->origin, records, len);
     path_of(j, "", path);
     path_of(j, ".tmp", temp);
+    make_head(len, sum, head);
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     if (file_write_at(fd, head, HEAD_LEN, 0) && file_write_at(fd, records, len, HEAD_LEN) &&
         rename(temp, path) == 0) {
+        journal_close(j);
         j->fd = fd;
+        j->len = len;
+        j->sum = sum;
         return true;
     }
     int saved = errno;
@@ -126,21 +131,23 @@ static bool create(struct journal *j, const char *head, const char *records, siz
     return false;
 }
 
-bool journal_append(struct journal *j, const char *records, size_t len, struct error *reterr)
+static bool append(struct journal *j, const char *records, size_t len)
 {
     char head[HEAD_LEN + 1];
-    bool is_new = j->fd < 0;
-    uint64_t old = is_new ? 0 : j->len;
-    uint64_t sum = hash_more(is_new ? j->origin : j->sum, records, len);
-    make_head(old + len, sum, head);
-    bool ok = is_new ? create(j, head, records, len)
-                     : file_write_at(j->fd, records, len, HEAD_LEN + old) &&
-                           file_write_at(j->fd, head, HEAD_LEN, 0);
-    if (!ok)
-        return error_set(reterr, "cannot write %s/" NAME ": %s", j->dir, strerror(errno));
-    j->len = old + len;
+    uint64_t sum = hash_more(j->sum, records, len);
+    make_head(j->len + len, sum, head);
+    if (!file_write_at(j->fd, records, len, HEAD_LEN + j->len) ||
+        !file_write_at(j->fd, head, HEAD_LEN, 0))
+        return false;
+    j->len += len;
     j->sum = sum;
     return true;
+}
+
+bool journal_append(struct journal *j, const char *records, size_t len, struct error *reterr)
+{
+    bool ok = j->fd < 0 ? journal_replace(j, records, len) : append(j, records, len);
+    return ok || error_set(reterr, "cannot write %s/" NAME ": %s", j->dir, strerror(errno));
 }
 
 void journal_remove(struct journal *j)

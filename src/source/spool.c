@@ -23,6 +23,7 @@
 #include "source/journal.h"
 #include "source/merge.h"
 #include "source/restore.h"
+#include "source/state_writer.h"
 
 #define FILE_NAME "nsaddrd.state"
 #define LOCK_NAME "nsaddrd.lock"
@@ -44,8 +45,11 @@ struct spool {
     uint64_t noted_sequence;
     struct buf unwritten; /* records the journal did not take */
     bool journal_stopped; /* it lacks a record: of no use until the whole file is written */
+    struct state_writer writer;
+    bool writing;
+    struct buf since; /* records of changes since that write was started */
     int64_t last_write_ms;
-    bool dirty;
+    bool dirty; /* there are changes that no write was started for */
     bool failing;
 };
 
@@ -66,6 +70,7 @@ static void spool_free(struct spool *s)
     buf_clear(&s->source);
     buf_clear(&s->noted);
     buf_clear(&s->unwritten);
+    buf_clear(&s->since);
     free(s);
 }
 
@@ -81,6 +86,7 @@ struct spool *spool_open(const struct config *config, struct error *reterr)
     buf_init(&s->source, 4096);
     buf_init(&s->noted, FILE_MAX);
     buf_init(&s->unwritten, FILE_MAX);
+    buf_init(&s->since, FILE_MAX);
     if (!make_source_line(config, &s->source)) {
         error_set(reterr, "out of memory");
         spool_free(s);
@@ -148,21 +154,24 @@ static void note_failure(struct spool *s, const char *error)
     s->failing = true;
 }
 
-static void write_state(struct spool *s)
+/* The state file is written, or could not be. What came meanwhile is in the journal alone. */
+static void written(struct spool *s, bool ok, const char *error)
 {
-    struct error error;
-    struct buf text;
-    buf_init(&text, FILE_MAX);
-    s->last_write_ms = httpc_now(s->httpc);
-    bool ok = render(s, &text) || error_set(&error, "out of memory");
-    ok = ok && file_replace(s->config->state.dir, FILE_NAME, text.data, text.len, &error);
-    buf_clear(&text);
-    s->dirty = !ok;
+    s->writing = false;
     if (!ok) {
-        note_failure(s, error.text);
+        s->dirty = true;
+        note_failure(s, error);
         return;
     }
-    journal_remove(&s->journal);
+    bool kept = false;
+    if (s->since.failed)
+        return; /* the journal has more than is needed, and goes on */
+    if (s->since.len > 0)
+        kept = !journal_replace(&s->journal, s->since.data, s->since.len);
+    else
+        journal_remove(&s->journal);
+    if (kept)
+        return;
     buf_clear(&s->unwritten);
     s->journal_stopped = false;
     if (s->failing)
@@ -170,20 +179,52 @@ static void write_state(struct spool *s)
     s->failing = false;
 }
 
+static void on_written(void *arg)
+{
+    struct spool *s = arg;
+    state_writer_wait(&s->writer);
+    written(s, s->writer.ok, s->writer.error.text);
+    if (s->dirty)
+        httpc_timer_set(s->httpc, &s->timer,
+                        s->last_write_ms + (s->writer.ok ? WRITE_SPACING_MS : RETRY_MS));
+}
+
 static void on_timer(void *arg)
 {
     struct spool *s = arg;
-    write_state(s);
-    if (s->dirty)
-        httpc_timer_set(s->httpc, &s->timer, httpc_now(s->httpc) + RETRY_MS);
+    struct buf text;
+    buf_init(&text, FILE_MAX);
+    s->last_write_ms = httpc_now(s->httpc);
+    if (!render(s, &text)) {
+        buf_clear(&text);
+        note_failure(s, "out of memory");
+        httpc_timer_set(s->httpc, &s->timer, s->last_write_ms + RETRY_MS);
+        return;
+    }
+    s->dirty = false;
+    s->writing = true;
+    buf_clear(&s->since);
+    state_writer_start(&s->writer, &text);
 }
 
 static void mark(struct spool *s)
 {
-    if (s->dirty)
-        return;
+    if (!s->dirty && !s->writing)
+        httpc_timer_set(s->httpc, &s->timer, s->last_write_ms + WRITE_SPACING_MS);
     s->dirty = true;
-    httpc_timer_set(s->httpc, &s->timer, s->last_write_ms + WRITE_SPACING_MS);
+}
+
+/* At the end nothing else is to be kept waiting. */
+static void write_in_place(struct spool *s)
+{
+    struct error error;
+    struct buf text;
+    buf_init(&text, FILE_MAX);
+    buf_clear(&s->since);
+    bool ok = render(s, &text) || error_set(&error, "out of memory");
+    ok = ok && file_replace(s->config->state.dir, FILE_NAME, text.data, text.len, &error);
+    buf_clear(&text);
+    written(s, ok, error.text);
 }
 
 /* -- writing changes ------------------------------------------------------------------------- */
@@ -228,6 +269,8 @@ void spool_commit(struct spool *s)
     if (s->noted_sequence == s->sequence)
         return;
     write_journal(s);
+    if (s->writing)
+        (void)buf_append(&s->since, s->noted.data, s->noted.len); /* failed is looked at */
     s->sequence = s->noted_sequence;
     buf_clear(&s->noted);
     mark(s);
@@ -238,6 +281,11 @@ void spool_start(struct spool *s, struct httpc *httpc, struct merge *merge)
     s->httpc = httpc;
     s->merge = merge;
     s->timer = TIMER(on_timer, s);
+    s->writer = (struct state_writer){.dir = s->config->state.dir,
+                                      .name = FILE_NAME,
+                                      .httpc = httpc,
+                                      .done = on_written,
+                                      .arg = s};
     s->last_write_ms = httpc_now(httpc) - WRITE_SPACING_MS;
     merge_save_to(merge, s);
     if (s->journal.fd >= 0)
@@ -248,8 +296,12 @@ void spool_close(struct spool *s)
 {
     if (s == NULL)
         return;
+    if (s->writing) {
+        state_writer_wait(&s->writer);
+        written(s, s->writer.ok, s->writer.error.text);
+    }
     if (s->dirty)
-        write_state(s);
+        write_in_place(s);
     if (s->httpc != NULL)
         httpc_timer_cancel(s->httpc, &s->timer);
     if (s->merge != NULL)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists on disk: what was last good is served after a restart without Consul, and nothing else is."""
 
+import subprocess
 from contextlib import suppress
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +84,27 @@ def test_kill_right_after_a_change_takes_nothing_back(start, consul):
     consul.stop()
     second = start()
     assert (second.state_of("a"), second.list_of("a")) == ("restored", ";".join(expected))
+
+
+@pytest.fixture(scope="session")
+def slow_fsync(tmp_path_factory):
+    library = tmp_path_factory.mktemp("preload") / "slow_fsync.so"
+    source = Path(__file__).with_name("slow_fsync.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, source], check=True)
+    return str(library)
+
+
+def test_slow_disk_delays_no_change_and_loses_none(start, consul, slow_fsync):
+    """A change is served and kept while the write of an earlier one still hangs."""
+    consul.set_service("nameServera", [ONE])
+    daemon = start(env={"LD_PRELOAD": slow_fsync, "SLOW_FSYNC_S": "30"})
+    for port in range(9001, 9006):
+        consul.set_service("nameServera", [ONE, Instance("10.0.0.2", port)])
+        eventually(lambda: f"10.0.0.2:{port}" in daemon.list_of("a"), "the change is served", deadline=5)
+    served = daemon.list_of("a")
+    daemon.kill()
+    consul.stop()
+    assert start().list_of("a") == served
 
 
 def test_restored_list_changes_without_a_gap(start, consul, folder):

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "config_of.h"
 #include "fake_httpc.h"
+#include "fake_state_writer.h"
 #include "model/registry.h"
 #include "model/table.h"
 #include "source/merge.h"
@@ -704,6 +705,86 @@ TEST(test_spool__the_journal_bridges_a_time_without_whole_writes)
     assert_int_equal(begin_run(), 1);
     assert_string_equal(served("a"), "restored 10.0.0.1:49");
 }
+/* -- a slow disk ----------------------------------------------------------------------------- */
+
+/* "a" is on disk as a whole, "b" is being written, "c" came meanwhile. */
+static void change_while_writing(void)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 10);
+    fake_state_writer_hold();
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    fake_run(httpc, 1100);
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+}
+
+TEST(test_spool__nothing_is_lost_while_a_write_hangs)
+{
+    change_while_writing();
+    fake_run(httpc, 60000);
+    set("d", CLUSTER_LIVE, false, "10.0.0.4:1");
+    kill_run();
+    fake_state_writer_release();
+    assert_int_equal(begin_run(), 4);
+}
+
+TEST(test_spool__what_came_during_a_write_is_in_the_journal_behind_it)
+{
+    change_while_writing();
+    fake_state_writer_release();
+    assert_true(temp_read(&temp, STATE, file, sizeof file) > 0);
+    assert_non_null(strstr(file, "cluster b"));
+    assert_null(strstr(file, "cluster c"));
+    assert_true(temp_read(&temp, JOURNAL, file, sizeof file) > 0);
+    assert_null(strstr(file, "cluster b"));
+    assert_non_null(strstr(file, "3 cluster c"));
+    kill_run();
+    assert_int_equal(begin_run(), 3);
+}
+
+TEST(test_spool__what_came_during_a_write_is_written_next)
+{
+    change_while_writing();
+    fake_state_writer_release();
+    fake_run(httpc, 1100);
+    assert_false(temp_exists(&temp, JOURNAL));
+    kill_run();
+    assert_int_equal(begin_run(), 3);
+}
+
+TEST(test_spool__closing_waits_for_the_write_and_writes_the_rest)
+{
+    change_while_writing();
+    end_run();
+    fake_state_writer_release();
+    assert_false(temp_exists(&temp, JOURNAL));
+    assert_int_equal(begin_run(), 3);
+}
+
+TEST(test_spool__a_journal_that_cannot_be_shortened_is_kept)
+{
+    change_while_writing();
+    assert_int_equal(mkdir(temp_path(&temp, JOURNAL ".tmp"), 0700), 0);
+    fake_state_writer_release();
+    kill_run();
+    assert_int_equal(rmdir(temp_path(&temp, JOURNAL ".tmp")), 0);
+    assert_int_equal(begin_run(), 3);
+}
+
+TEST(test_spool__a_write_that_hung_and_failed_is_tried_again)
+{
+    change_while_writing();
+    assert_int_equal(mkdir(temp_path(&temp, STATE ".tmp"), 0700), 0);
+    fake_state_writer_release();
+    assert_int_equal(rmdir(temp_path(&temp, STATE ".tmp")), 0);
+    assert_true(temp_exists(&temp, JOURNAL));
+    fake_run(httpc, 20000);
+    assert_false(temp_exists(&temp, JOURNAL));
+    kill_run();
+    assert_int_equal(begin_run(), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -747,6 +828,12 @@ int main(void)
         T(test_spool__a_change_that_the_journal_did_not_take_is_in_it_with_the_next),
         T(test_spool__the_whole_file_has_what_the_journal_did_not_take),
         T(test_spool__the_journal_bridges_a_time_without_whole_writes),
+        T(test_spool__nothing_is_lost_while_a_write_hangs),
+        T(test_spool__what_came_during_a_write_is_in_the_journal_behind_it),
+        T(test_spool__what_came_during_a_write_is_written_next),
+        T(test_spool__closing_waits_for_the_write_and_writes_the_rest),
+        T(test_spool__a_journal_that_cannot_be_shortened_is_kept),
+        T(test_spool__a_write_that_hung_and_failed_is_tried_again),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

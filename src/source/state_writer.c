@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/state_writer.h"
+
+#include <time.h>
+
+#include "base/file.h"
+#include "consul/httpc.h"
+
+static void *run(void *arg)
+{
+    static const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
+    struct state_writer *w = arg;
+    w->ok = file_replace(w->dir, w->name, w->text.data, w->text.len, &w->error);
+    buf_clear(&w->text);
+    while (!httpc_post(w->httpc, w->done, w->arg))
+        (void)nanosleep(&pause, NULL); /* out of memory: without this nothing is written any more */
+    return NULL;
+}
+
+void state_writer_start(struct state_writer *w, struct buf *text)
+{
+    w->text = *text;
+    buf_init(text, text->max);
+    w->has_thread = pthread_create(&w->thread, NULL, run, w) == 0;
+    if (!w->has_thread)
+        (void)run(w);
+}
+
+void state_writer_wait(struct state_writer *w)
+{
+    if (w->has_thread)
+        (void)pthread_join(w->thread, NULL);
+    w->has_thread = false;
+}
