@@ -208,6 +208,13 @@ install_pytest() {
         find_python "$cache/venv/bin/python"
 }
 
+# The daemon tests mostly wait: they run side by side where Debian's pytest-xdist is there.
+side_by_side=()
+find_xdist() {
+    [ "$is_debian" = no ] || install_packages python3-pytest-xdist
+    "$python" -c 'import xdist' 2>/dev/null && side_by_side=(-n 4)
+}
+
 install_needs() {
     ./packaging/quickstart.sh --install-only || return
     wanted build unit unit-san daemon daemon-san daemon-tsan lint real bench || return 0
@@ -222,6 +229,7 @@ install_needs() {
     if wanted lint daemon daemon-san daemon-tsan real bench; then
         install_packages openssl:openssl || return
         install_pytest || return
+        find_xdist
     fi
     if wanted cleanroot; then
         install_packages debootstrap:debootstrap || return
@@ -328,7 +336,9 @@ build_tsan() { build build-tsan gcc -DSANITIZE=thread; }
 
 # --- tiers ----------------------------------------------------------------------------------------
 
+# Some tests preload a library of their own.
 asan_default=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+asan_default=$asan_default:verify_asan_link_order=0
 export ASAN_OPTIONS="${ASAN_OPTIONS:-$asan_default}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-second_deadlock_stack=1}"
@@ -420,13 +430,13 @@ if wanted unit-san && build_asan; then
     ctest_tier unit-san build-asan
 fi
 if wanted daemon && build_gcc; then
-    pytest_tier daemon build/nsaddrd tests/daemon
+    pytest_tier daemon build/nsaddrd "${side_by_side[@]}" tests/daemon
 fi
 if wanted daemon-san && build_asan; then
-    pytest_tier daemon-san build-asan/nsaddrd tests/daemon
+    pytest_tier daemon-san build-asan/nsaddrd "${side_by_side[@]}" tests/daemon
 fi
 if wanted daemon-tsan && build_tsan; then
-    pytest_tier daemon-tsan build-tsan/nsaddrd tests/daemon
+    pytest_tier daemon-tsan build-tsan/nsaddrd "${side_by_side[@]}" tests/daemon
 fi
 if wanted real bench && [ -n "$real_missing" ]; then
     wanted real && not_run+=("real (tests/real): Consul, fabio and RocketMQ were not tried.")
