@@ -107,7 +107,8 @@ struct judging {
     struct member *members;
     size_t count;
     bool any_good;
-    bool any_registered; /* of the members */
+    bool any_registered;     /* of the members */
+    bool any_was_registered; /* of the members, before */
     bool joined;
     bool left;
     bool losing;
@@ -138,6 +139,7 @@ static void judge_members(struct judging *j)
     for (size_t i = 0; i < j->count; i++) {
         struct member *m = &j->members[i];
         bool was_leaving = m->leaving;
+        j->any_was_registered |= m->registered;
         judge_member(
             m, bsearch(&m->endpoint, j->seen, j->seen_count, sizeof *j->seen, compare_to_instance),
             j->options, j->now_ms);
@@ -163,8 +165,9 @@ static void join(struct judging *j)
     }
 }
 
-/* Rule H, its end: what was held up starts its delay anew. Checks recover one by one, and the
- * first of them must not send the others away. */
+/* Rule H, its end, or its turn from "nothing registered" to some that are: what was held up starts
+ * its delay anew. Checks recover, and instances come back, one by one, and the first of them must
+ * not send the others away. */
 static void end_hold(struct judging *j)
 {
     for (size_t i = 0; i < j->count; i++) {
@@ -265,7 +268,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
         goto out;
     judge_members(&j);
     join(&j);
-    if (old_state == CLUSTER_HELD && j.any_good)
+    if (old_state == CLUSTER_HELD && (j.any_good || (j.any_registered && !j.any_was_registered)))
         end_hold(&j);
     let_go(&j);
 

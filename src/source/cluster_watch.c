@@ -268,6 +268,11 @@ static void on_read(void *arg, const struct httpc_reply *reply)
         if (!w->has_watch)
             backoff_reset(&w->backoff);
         w->newest_index = reply->index;
+        if (w->watch_call != NULL && reply->index < w->watch_index) {
+            /* The index went back: Consul will not reach that one for long. */
+            httpc_cancel(x->httpc, w->watch_call);
+            w->watch_call = NULL;
+        }
         if (w->watch_call == NULL)
             w->watch_index = reply->index;
     }

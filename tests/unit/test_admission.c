@@ -421,6 +421,18 @@ TEST(test_admission__one_good_again_ends_the_hold)
     assert_serves(CLUSTER_LIVE, "1 2");
 }
 
+TEST(test_admission__the_first_that_is_registered_again_sends_nobody_away)
+{
+    read_at(0, "1+ 2+");
+    read_at(100, "");
+    read_at(60000, "1-");
+    assert_serves(CLUSTER_HELD, "1 2");
+    read_at(60000 + LEAVE - 1, "1-");
+    assert_serves(CLUSTER_HELD, "1 2");
+    read_at(60000 + LEAVE, "1-");
+    assert_serves(CLUSTER_HELD, "1");
+}
+
 TEST(test_admission__the_end_of_a_hold_starts_the_delays_anew)
 {
     read_at(0, "1+ 2+ 3m");
@@ -1062,6 +1074,8 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(test_admission__one_good_again_ends_the_hold, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__the_first_that_is_registered_again_sends_nobody_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_admission__the_end_of_a_hold_starts_the_delays_anew,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
