@@ -26,7 +26,7 @@ def scripts(root: Path) -> list[str]:
 
 
 def c_files(root: Path) -> list[str]:
-    tops = ("src", "include", "tests/unit")
+    tops = ("src", "include", "tests/unit", "tests/sim")
     return [relative(root, f) for top in tops for f in files(root, ".c", ".h", under=top)]
 
 
