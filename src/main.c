@@ -115,7 +115,8 @@ static bool start_sources(struct daemon *d, struct error *reterr)
     if (d->httpc == NULL)
         return false;
     if (d->spool != NULL) {
-        (void)spool_restore(d->spool, d->merge, d->registry);
+        if (!spool_restore(d->spool, d->merge, d->registry, reterr))
+            return false;
         spool_start(d->spool, d->httpc, d->merge);
     }
     d->sources = sources_start(d->config, d->httpc, d->merge, reterr);
@@ -311,8 +312,9 @@ int main(int argc, char **argv)
 {
     struct error error;
     struct arguments arguments;
+    errno = 0;
     if (!arguments_parse(argc, argv, &arguments, &error))
-        return complain(&error, EXIT_USAGE);
+        return complain(&error, errno == ENOMEM ? EXIT_FAILURE : EXIT_USAGE);
     int code;
     struct config *config = NULL;
     if (arguments.action == ACTION_HELP) {

@@ -46,8 +46,10 @@ struct spool;
 /* Locks the folder. */
 struct spool *spool_open(const struct config *config, struct error *reterr) MUST_CHECK;
 
-/* Puts what was good into the table as CLUSTER_RESTORED. Returns how many. */
-size_t spool_restore(struct spool *s, struct merge *merge, struct registry *registry);
+/* Puts what was good into the table as CLUSTER_RESTORED. False when memory or descriptors were
+ * lacking: then nothing was set aside, and a later start may find all of it. */
+bool spool_restore(struct spool *s, struct merge *merge, struct registry *registry,
+                   struct error *reterr) MUST_CHECK;
 
 /* From now on what `merge` changes is written, by timers of `httpc`. */
 void spool_start(struct spool *s, struct httpc *httpc, struct merge *merge);

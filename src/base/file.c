@@ -38,9 +38,12 @@ bool file_read(const char *path, struct buf *out, struct error *reterr)
         if (n == 0)
             break;
         if (!buf_append(out, chunk, (size_t)n)) {
-            errno = EFBIG;
-            error_set(reterr, "cannot read %s: larger than %zu bytes, or out of memory", path,
-                      out->max);
+            bool too_large = out->len + (size_t)n > out->max;
+            if (too_large)
+                error_set(reterr, "cannot read %s: larger than %zu bytes", path, out->max);
+            else
+                error_set(reterr, "cannot read %s: out of memory", path);
+            errno = too_large ? EFBIG : ENOMEM;
             goto out;
         }
     }

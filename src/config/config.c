@@ -18,7 +18,7 @@ bool loading_note(struct loading *l, const struct option *o, enum rank rank, con
     size_t i = (size_t)(o - option_table);
     char *copy = strdup(where);
     if (copy == NULL)
-        return error_set(reterr, "out of memory");
+        return error_set(reterr, "%s: %s: out of memory", where, o->name);
     free(l->config->origins[i]);
     l->config->origins[i] = copy;
     l->ranks[i] = rank;

@@ -127,7 +127,7 @@ const char *restore_state(struct buf *text, const struct buf *source, struct mer
     uint64_t number;
     if (line == NULL || strncmp(line, word, sizeof word - 1) != 0 ||
         !parse_number(line + sizeof word - 1, &number) || !restore_lists(at, count, merge))
-        return "a line in it is not one of ours, or there is no memory for it";
+        return "a line in it is not one of ours";
     *sequence = number;
     return NULL;
 }

@@ -269,8 +269,10 @@ void spool_commit(struct spool *s)
     if (s->noted_sequence == s->sequence)
         return;
     write_journal(s);
-    if (s->writing)
-        (void)buf_append(&s->since, s->noted.data, s->noted.len); /* failed is looked at */
+    if (s->writing) { /* that it failed is looked at when the write has ended */
+        (void)buf_append(&s->since, s->noted.data, s->noted.len);
+        s->since.failed |= s->noted.failed;
+    }
     s->sequence = s->noted_sequence;
     buf_clear(&s->noted);
     mark(s);
@@ -313,17 +315,18 @@ void spool_close(struct spool *s)
 
 /* -- reading --------------------------------------------------------------------------------- */
 
-static const char *take_journal(struct spool *s, struct merge *merge)
+enum outcome { TAKEN, REFUSED, CANNOT };
+
+/* Is it us, now, rather than the file? Without memory any of the calls may have failed. */
+static bool is_passing(int code)
 {
-    struct buf records;
-    buf_init(&records, FILE_MAX);
-    const char *why = journal_read(&s->journal, &records);
-    if (why == NULL && records.len > 0 && !restore_journal(&records, merge, &s->sequence))
-        why =
-            "it does not continue the state file, a line in it is not one of ours, or there is no "
-            "memory for it";
-    buf_clear(&records);
-    return why;
+    return code == ENOMEM || code == EMFILE || code == ENFILE;
+}
+
+static enum outcome cannot(const struct spool *s, int code, struct error *reterr)
+{
+    error_set(reterr, "cannot read the state in %s: %s", s->config->state.dir, strerror(code));
+    return CANNOT;
 }
 
 static void refuse_state(const struct spool *s, const char *path, const char *why)
@@ -335,12 +338,12 @@ static void refuse_state(const struct spool *s, const char *path, const char *wh
               F_STR("error", why), F_STR("kept_as", kept ? aside : "(could not be renamed)"));
 }
 
-/* True when there is none, too. */
-static bool read_state(struct spool *s, struct merge *merge)
+static enum outcome read_state(struct spool *s, struct merge *merge, struct error *reterr)
 {
     char path[PATH_MAX];
     struct error error;
     struct buf text;
+    enum outcome outcome = TAKEN;
     const char *why = NULL;
     buf_init(&text, FILE_MAX);
     (void)snprintf(path, sizeof path, "%s/%s", s->config->state.dir, FILE_NAME);
@@ -349,29 +352,48 @@ static bool read_state(struct spool *s, struct merge *merge)
         why = restore_state(&text, &s->source, merge, &s->sequence);
     else if (errno != ENOENT)
         why = error.text;
-    if (why != NULL)
+    if (why != NULL && is_passing(errno)) {
+        outcome = cannot(s, errno, reterr);
+    } else if (why != NULL) {
+        outcome = REFUSED;
         refuse_state(s, path, why);
+    }
     buf_clear(&text);
-    return why == NULL;
+    return outcome;
 }
 
-static void read_journal(struct spool *s, struct merge *merge)
+static enum outcome read_journal(struct spool *s, struct merge *merge, struct error *reterr)
 {
-    const char *why = take_journal(s, merge);
-    if (why == NULL)
-        return;
-    journal_close(&s->journal);
-    journal_keep_aside(&s->journal);
-    LOG_ERROR("the journal of the state file is refused, starting without it",
-              F_STR("dir", s->config->state.dir), F_STR("error", why));
+    struct buf records;
+    enum outcome outcome = TAKEN;
+    buf_init(&records, FILE_MAX);
+    errno = 0;
+    const char *why = journal_read(&s->journal, &records);
+    if (why == NULL && records.len > 0 && !restore_journal(&records, merge, &s->sequence))
+        why = "it does not continue the state file, or a line in it is not one of ours";
+    if (why != NULL && is_passing(errno)) {
+        outcome = cannot(s, errno, reterr);
+    } else if (why != NULL) {
+        outcome = REFUSED;
+        journal_close(&s->journal);
+        journal_keep_aside(&s->journal);
+        LOG_ERROR("the journal of the state file is refused, starting without it",
+                  F_STR("dir", s->config->state.dir), F_STR("error", why));
+    }
+    buf_clear(&records);
+    return outcome;
 }
 
-size_t spool_restore(struct spool *s, struct merge *merge, struct registry *registry)
+bool spool_restore(struct spool *s, struct merge *merge, struct registry *registry,
+                   struct error *reterr)
 {
-    if (read_state(s, merge))
-        read_journal(s, merge);
-    else
+    enum outcome outcome = read_state(s, merge, reterr);
+    if (outcome == TAKEN)
+        outcome = read_journal(s, merge, reterr);
+    else if (outcome == REFUSED)
         journal_keep_aside(&s->journal); /* it continues what is not there */
+    if (outcome == CANNOT)
+        return false;
     s->noted_sequence = s->sequence;
     const struct table *t = merge_table(merge);
     size_t count = table_count(t);
@@ -381,5 +403,5 @@ size_t spool_restore(struct spool *s, struct merge *merge, struct registry *regi
                  F_INT("clusters", count));
         registry_set_ready(registry);
     }
-    return count;
+    return true;
 }

@@ -976,7 +976,10 @@ static bool start_parts(struct sim *s, struct error *reterr)
     if (httpc == NULL)
         return false;
     if (s->spool != NULL) {
-        (void)spool_restore(s->spool, s->merge, s->registry);
+        if (!spool_restore(s->spool, s->merge, s->registry, reterr)) {
+            httpc_free(httpc);
+            return false;
+        }
         spool_start(s->spool, httpc, s->merge);
     }
     s->sources = sources_start(c, httpc, s->merge, reterr);

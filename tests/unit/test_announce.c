@@ -42,6 +42,7 @@ static void begin(const char *first, const char *second)
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
     config = config_of("register.advertise=10.0.0.5", first, second, NULL);
     registry = registry_new(&error);
+    assert_non_null(registry);
     httpc = httpc_new(config, &error);
     announce = announce_new(config, httpc, registry, &error);
     assert_non_null(announce);
@@ -82,12 +83,17 @@ static void serve(const char *ids)
     struct endpoint e;
     assert_true(endpoint_make(&e, "10.0.0.1", 9876));
     struct table *empty = table_new();
+    assert_non_null(empty);
     struct table *t = table_copy(empty, strlen(ids));
     table_unref(empty);
+    assert_non_null(t);
     for (const char *c = ids; *c != '\0'; c++) {
         char id[2] = {*c, '\0'};
         bool listed = *c >= 'a';
-        table_set(t, cluster_new(id, listed ? CLUSTER_HELD : CLUSTER_EMPTY, 1, &e, listed));
+        struct cluster *made =
+            cluster_new(id, listed ? CLUSTER_HELD : CLUSTER_EMPTY, 1, &e, listed);
+        assert_non_null(made);
+        table_set(t, made);
     }
     registry_publish(registry, t);
     announce_wake(announce);

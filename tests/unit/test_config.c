@@ -164,6 +164,7 @@ TEST(test_config__the_last_argument_wins)
     char *environment[] = {NULL};
     struct config_overrides overrides = {.items = items, .count = 2};
     struct config *c = config_load(NULL, environment, &overrides, &error);
+    assert_non_null(c);
     assert_string_equal(c->default_cluster, "b");
     config_free(c);
 }
@@ -224,6 +225,7 @@ TEST(test_config__an_include_is_read_from_the_files_folder)
 {
     temp_write(&temp, "more.conf", "default_cluster = \"b\";\n", 23);
     struct config *c = good("@include \"more.conf\"\n", NULL, NULL);
+    assert_non_null(c);
     assert_string_equal(c->default_cluster, "b");
     config_free(c);
 }

@@ -20,9 +20,12 @@ static const struct table *table_saying(int port)
     struct endpoint e;
     assert_true(endpoint_make(&e, "10.0.0.1", port));
     struct table *empty = table_new();
+    assert_non_null(empty);
     struct table *t = table_copy(empty, 1);
     table_unref(empty);
-    table_set(t, cluster_new("a", CLUSTER_LIVE, port, &e, 1));
+    struct cluster *c = cluster_new("a", CLUSTER_LIVE, port, &e, 1);
+    assert_true(t != NULL && c != NULL);
+    table_set(t, c);
     return t;
 }
 
@@ -154,7 +157,9 @@ TEST(test_registry__clusters_shared_between_tables_are_counted_across_threads)
         const struct table *now = registry_acquire(r.registry, NULL);
         struct table *next = table_copy(now, 1);
         table_unref(now);
-        table_set(next, cluster_new("b", CLUSTER_EMPTY, i, NULL, 0));
+        struct cluster *c = cluster_new("b", CLUSTER_EMPTY, i, NULL, 0);
+        assert_true(next != NULL && c != NULL);
+        table_set(next, c);
         registry_publish(r.registry, next);
     }
     atomic_store(&r.stop, true);

@@ -14,15 +14,19 @@ static struct cluster *cluster(const char *id, enum cluster_state state, const c
     size_t count = address != NULL;
     if (count > 0)
         assert_true(endpoint_parse(&e, address, strlen(address)));
-    return cluster_new(id, state, 42, &e, count);
+    struct cluster *c = cluster_new(id, state, 42, &e, count);
+    assert_non_null(c);
+    return c;
 }
 
 static int setup(void **state)
 {
     (void)state;
     struct table *empty = table_new();
+    assert_non_null(empty);
     struct table *t = table_copy(empty, 8);
     table_unref(empty);
+    assert_non_null(t);
     table_set(t, cluster("1", CLUSTER_LIVE, "10.0.0.1:1"));
     table_set(t, cluster("10", CLUSTER_LIVE, "10.0.0.10:1"));
     table_set(t, cluster("held", CLUSTER_HELD, "10.0.0.2:1"));

@@ -36,6 +36,7 @@ static void configure(const char *setting)
     char dir[128];
     (void)snprintf(dir, sizeof dir, "state.dir=%s", temp.dir);
     config_free(config);
+    config = NULL;
     config = config_of(dir, setting, NULL);
 }
 
@@ -58,12 +59,17 @@ static int setup(void **state)
 static size_t begin_run(void)
 {
     registry = registry_new(&error);
+    assert_non_null(registry);
     merge = merge_new(registry, on_change, NULL, &error);
+    assert_non_null(merge);
     httpc = httpc_new(config, &error);
     spool = spool_open(config, &error);
     assert_non_null(spool);
-    size_t restored = spool_restore(spool, merge, registry);
+    assert_true(spool_restore(spool, merge, registry, &error));
     spool_start(spool, httpc, merge);
+    const struct table *t = registry_acquire(registry, NULL);
+    size_t restored = table_count(t);
+    table_unref(t);
     return restored;
 }
 

@@ -35,6 +35,7 @@ static struct table *copy(const struct table *base, size_t more)
 static struct table *table_with(size_t room)
 {
     struct table *empty = table_new();
+    assert_non_null(empty);
     struct table *t = copy(empty, room);
     table_unref(empty);
     return t;
@@ -48,6 +49,7 @@ static void name_of(int n, char out[static 16])
 TEST(test_table__an_empty_table_finds_nothing)
 {
     struct table *t = table_new();
+    assert_non_null(t);
     assert_int_equal(table_count(t), 0);
     assert_null(find(t, "a"));
     assert_null(find(t, ""));
@@ -218,6 +220,7 @@ TEST(test_table__the_body_is_the_sorted_list)
                               endpoint("10.0.0.9:80"), endpoint("10.0.0.9:80")};
     size_t count = endpoint_sort(list, COUNT_OF(list));
     struct cluster *c = cluster_new("a", CLUSTER_LIVE, 42, list, count);
+    assert_non_null(c);
     assert_string_equal(c->body, "10.0.0.9:80;10.0.0.10:80;[2001:db8::1]:9876");
     assert_int_equal(c->body_len, strlen(c->body));
     assert_int_equal(c->count, 3);
@@ -237,6 +240,7 @@ TEST(test_table__a_cluster_keeps_what_it_is_told)
 TEST(test_table__a_cluster_without_addresses_has_an_empty_body)
 {
     struct cluster *c = cluster_new("a", CLUSTER_UNREAD, 42, NULL, 0);
+    assert_non_null(c);
     assert_string_equal(c->body, "");
     assert_int_equal(c->body_len, 0);
     cluster_unref(c);
@@ -247,6 +251,7 @@ TEST(test_table__equal_bodies_have_equal_etags)
     struct cluster *a = cluster("a", "10.0.0.1:80");
     struct endpoint e = endpoint("10.0.0.1:80");
     struct cluster *b = cluster_new("other", CLUSTER_HELD, 7, &e, 1);
+    assert_non_null(b);
     assert_string_equal(a->etag, b->etag);
     cluster_unref(a);
     cluster_unref(b);
