@@ -95,7 +95,7 @@ static bool use_token(struct httpc *h, char *token, struct error *reterr)
     /* curl would add "Expect: 100-continue" to larger bodies and wait for the answer. */
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
     struct curl_slist *longer = headers;
-    if (token[0] != '\0' && buf_printf(&line, "X-Consul-Token: %s", token))
+    if (headers != NULL && token[0] != '\0' && buf_printf(&line, "X-Consul-Token: %s", token))
         longer = curl_slist_append(headers, buf_text(&line));
     bool ok = headers != NULL && longer != NULL && !line.failed;
     buf_clear(&line);
@@ -320,6 +320,10 @@ static CURLcode set_tls(CURL *easy, const struct config *c)
         rc |= set_text(easy, CURLOPT_CAINFO, c->consul.tls.ca_file);
         rc |= set_text(easy, CURLOPT_CAPATH, c->consul.tls.ca_path);
     }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Else a replaced ca_file is not looked at for a day. */
+    rc |= curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
     rc |= set_text(easy, CURLOPT_SSLCERT, c->consul.tls.cert_file);
     rc |= set_text(easy, CURLOPT_SSLKEY, c->consul.tls.key_file);
     rc |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, c->consul.tls.verify ? 1L : 0L);

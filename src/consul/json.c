@@ -6,6 +6,10 @@
 
 #include "base/error.h"
 
+/* Consul's objects have about twenty members; comparing each with each of very many would take
+ * minutes. */
+#define MEMBERS_MAX 256
+
 /* cJSON's strings end at an escaped NUL, so "10.0.0.1\\u0000x" would read as "10.0.0.1". Another
  * control character in its place stands in no address or name either. */
 static void replace_nul_escapes(char *body)
@@ -62,6 +66,8 @@ const cJSON *json_member(const cJSON *object, const char *name)
 bool json_has_duplicates(const cJSON *object)
 {
     const cJSON *item;
+    if (cJSON_GetArraySize(object) > MEMBERS_MAX)
+        return true;
     cJSON_ArrayForEach(item, object)
     {
         for (const cJSON *other = item->next; other != NULL; other = other->next)
