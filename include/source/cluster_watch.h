@@ -117,6 +117,7 @@ struct cluster_watch {
     uint64_t watch_index;
     uint64_t newest_index; /* of all replies that were taken, reads and watches */
     struct bucket idle_wakes;
+    struct bucket news_wakes;
     bool news; /* the last reply brought some */
     struct loss loss;
 };

@@ -21,11 +21,14 @@
 #define SPREAD_PERCENT 20
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_CAP_MS 30000
-/* A wake-up that brings news is followed by the next query at once; those that bring none (index
- * bumps, chatty checks, Consul issues 1244, 3890) are held to this rate per watch. All together
- * have a limit too: each costs the agent about 0.5 ms of CPU. */
+/* A wake-up that brings news is followed by the next query at once, unless there is no end of it
+ * (a Consul that says something else each time); those that bring none (index bumps, chatty checks,
+ * Consul issues 1244, 3890) are held to a lower rate per watch. All together have a limit too:
+ * each costs the agent about 0.5 ms of CPU. */
 #define IDLE_WAKE_BURST 8
 #define IDLE_WAKE_REFILL_MS 250
+#define NEWS_WAKE_BURST 50
+#define NEWS_WAKE_REFILL_MS 50
 #define ALL_WAKES_BURST 500
 #define ALL_WAKES_REFILL_MS 5
 /* After a 429 (the agent allows 200 connections per client address, for all programs there) there
@@ -173,16 +176,15 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     return true;
 }
 
-static bool take_reply(struct cluster_watch *w, const struct httpc_reply *reply, bool authoritative,
-                       struct error *reterr)
+/* Pair with catalog_health_clear(), also on failure. */
+static bool parse_reply(const struct cluster_watch *w, const struct httpc_reply *reply,
+                        struct catalog_health *out, struct error *reterr)
 {
-    struct catalog_health health = {.count = 0};
-    if (!catalog_parse_health(reply, w->context->config, w->service,
-                              httpc_has_token(w->context->httpc), &health, reterr))
-        return false;
-    bool ok = observe(w, &health, authoritative) || error_set(reterr, "out of memory");
-    catalog_health_clear(&health);
-    return ok;
+    const struct watch_context *x = w->context;
+    *out = (struct catalog_health){.count = 0};
+    return catalog_reply_ok(reply, reterr) &&
+           catalog_parse_health(reply, x->config, w->service, httpc_has_token(x->httpc), out,
+                                reterr);
 }
 
 /* How many clusters may have a watch. */
@@ -246,36 +248,42 @@ static bool is_overtaken(struct cluster_watch *w, uint64_t index)
     return w->overtaken;
 }
 
+static void accept_read(struct cluster_watch *w, uint64_t index)
+{
+    note_success(w);
+    /* A watch that is refused again and again must not be tried at full speed because the reads in
+     * between succeed. */
+    if (!w->has_watch)
+        backoff_reset(&w->backoff);
+    w->newest_index = index;
+    if (w->watch_call != NULL && index < w->watch_index) {
+        /* The index went back: Consul will not reach that one for long. */
+        httpc_cancel(w->context->httpc, w->watch_call);
+        w->watch_call = NULL;
+    }
+    if (w->watch_call == NULL)
+        w->watch_index = index;
+}
+
 static void on_read(void *arg, const struct httpc_reply *reply)
 {
     struct cluster_watch *w = arg;
     struct watch_context *x = w->context;
+    struct catalog_health health;
     struct error error;
     w->read_call = NULL;
     x->reads--;
 
     take_watch(w);
-    if (!catalog_reply_ok(reply, &error)) {
+    if (!parse_reply(w, reply, &health, &error))
         fail(w, reply->status, error.text);
-    } else if (is_overtaken(w, reply->index)) {
+    else if (is_overtaken(w, reply->index))
         cluster_watch_check(w);
-    } else if (!take_reply(w, reply, true, &error)) {
-        fail(w, reply->status, error.text);
-    } else {
-        note_success(w);
-        /* A watch that is refused again and again (429) must not be tried at full speed because
-         * the reads in between succeed. */
-        if (!w->has_watch)
-            backoff_reset(&w->backoff);
-        w->newest_index = reply->index;
-        if (w->watch_call != NULL && reply->index < w->watch_index) {
-            /* The index went back: Consul will not reach that one for long. */
-            httpc_cancel(x->httpc, w->watch_call);
-            w->watch_call = NULL;
-        }
-        if (w->watch_call == NULL)
-            w->watch_index = reply->index;
-    }
+    else if (!observe(w, &health, true))
+        fail(w, reply->status, "out of memory");
+    else
+        accept_read(w, reply->index);
+    catalog_health_clear(&health);
     note_answer(w);
     send_waiting(x);
     if (w->admission.state == CLUSTER_GONE && !w->unpublished && x->gone(x->arg, w))
@@ -349,6 +357,22 @@ static void stop_waiting(struct cluster_watch *w)
 
 /* -- watches --------------------------------------------------------------------------------- */
 
+static bool take_watched(struct cluster_watch *w, const struct httpc_reply *reply)
+{
+    struct catalog_health health;
+    struct error error;
+    bool ok = parse_reply(w, reply, &health, &error) &&
+              (observe(w, &health, false) || error_set(&error, "out of memory"));
+    catalog_health_clear(&health);
+    if (!ok) {
+        fail(w, reply->status, error.text);
+        return false;
+    }
+    w->newest_index = reply->index;
+    w->overtaken = false;
+    return true;
+}
+
 static void on_watch(void *arg, const struct httpc_reply *reply)
 {
     struct cluster_watch *w = arg;
@@ -368,15 +392,8 @@ static void on_watch(void *arg, const struct httpc_reply *reply)
     }
     backoff_reset(&w->backoff);
     w->watch_index = reply->index;
-    if (reply->index >= w->newest_index) {
-        if (!take_reply(w, reply, false, &error)) {
-            fail(w, reply->status, error.text);
-            return;
-        }
-        w->newest_index = reply->index;
-        w->overtaken = false;
-    }
-    start_watch(w);
+    if (reply->index < w->newest_index || take_watched(w, reply))
+        start_watch(w);
 }
 
 static void send_watch(void *arg)
@@ -407,7 +424,7 @@ static void start_watch(struct cluster_watch *w)
     if (!w->has_watch || w->watch_call != NULL || w->watch_timer.set || w->watch_index == 0)
         return;
     int64_t now = httpc_now(x->httpc);
-    int64_t own = w->news ? 0 : bucket_take(&w->idle_wakes, now);
+    int64_t own = bucket_take(w->news ? &w->news_wakes : &w->idle_wakes, now);
     int64_t all = bucket_take(&x->wakes, now);
     w->news = false;
     int64_t wait = own > all ? own : all;
@@ -435,6 +452,7 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     admission_init(&w->admission);
     backoff_init(&w->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
     bucket_init(&w->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
+    bucket_init(&w->news_wakes, NEWS_WAKE_BURST, NEWS_WAKE_REFILL_MS);
     w->read_timer = TIMER(on_read_timer, w);
     w->watch_timer = TIMER(send_watch, w);
     w->last_read_ms = httpc_now(context->httpc) - READ_SPACING_MS;

@@ -56,6 +56,7 @@ struct source {
     char example[160];  /* of those */
     bool warned_of_acls;
     bool out_of_memory; /* while taking it */
+    bool unpublished;   /* a name that was found is not in the table yet */
 };
 
 static void send_names(void *arg);
@@ -166,20 +167,20 @@ static void take_name(const char *name, void *arg)
 static bool publish_found(struct source *s)
 {
     struct merge *m = s->context.merge;
-    bool ok = true;
-    if (s->found == 0)
+    if (s->found == 0 && !s->unpublished)
         return true;
-    if (!merge_begin(m, s->found))
+    s->unpublished = !merge_begin(m, HASH_COUNT(s->watches));
+    if (s->unpublished)
         return false;
     struct cluster_watch *w, *next;
     HASH_ITER(hh, s->watches, w, next)
     {
-        if (!w->published && w->admission.state == CLUSTER_UNREAD)
-            ok = merge_set(m, w->id, CLUSTER_UNREAD, false, NULL, 0, "found") && ok;
-        w->published = true;
+        w->published = w->published || w->admission.state != CLUSTER_UNREAD ||
+                       merge_set(m, w->id, CLUSTER_UNREAD, false, NULL, 0, "found");
+        s->unpublished |= !w->published;
     }
     merge_commit(m);
-    return ok;
+    return !s->unpublished;
 }
 
 /* Said once, or once more when there are more. */
@@ -291,8 +292,13 @@ static void on_names(void *arg, const struct httpc_reply *reply)
         return;
     }
     if (reply->index < s->index) {
-        /* Restored snapshot or another server: what a blocking query says now proves nothing. */
+        /* Restored snapshot or another server: what a blocking query says now proves nothing, and a
+         * cluster's own may wait for an index that will not come for long. */
+        LOG_INFO("the index of the services went back: reading all anew",
+                 F_INT("clusters", s->context.clusters));
         s->index = 0;
+        for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+            cluster_watch_check(w);
     } else {
         if (!take_names(s, reply, &error)) {
             names_failed(s, reply, error.text);

@@ -540,7 +540,7 @@ TEST(test_source_consul__a_names_index_that_goes_back_is_read_anew)
     assert_non_null(fake_pending(httpc, NAMES "?index=7&"));
 }
 
-TEST(test_source_consul__a_names_reply_with_a_lower_index_proves_nothing)
+TEST(test_source_consul__a_names_reply_with_a_lower_index_only_makes_all_be_read)
 {
     start_with_a(NULL);
     fake_run(httpc, 20000);
@@ -548,8 +548,27 @@ TEST(test_source_consul__a_names_reply_with_a_lower_index_proves_nothing)
     fake_no_rule(httpc, NAMES);
     fake_answer(httpc, fake_pending(httpc, NAMES), 200, 1, "{}");
     fake_run(httpc, 1000);
-    assert_int_equal(reads_of("a"), before);
+    assert_int_equal(reads_of("a"), before + 1);
+    assert_serves("a", "live 1 2");
     assert_string_equal(fake_pending(httpc, NAMES)->path, NAMES);
+}
+
+/* What cannot be read is no second opinion on the index. */
+TEST(test_source_consul__a_bad_body_with_a_lower_index_confirms_none)
+{
+    start_with_a("admission.leave_delay=0s");
+    instances("a", "1+ 2+ 3+");
+    fake_run(httpc, 1000);
+    fake_rule(httpc, HEALTH "a", 200, 50, "[{\"Node\":");
+    fake_run(httpc, 310000); /* the sweep */
+    fake_rule(httpc, HEALTH "a", 200, 60, body_of("a", "1+"));
+    fake_rule(httpc, HEALTH "a?index=", 500, 0, "");
+    size_t before = reads_of("a");
+    while (reads_of("a") == before)
+        fake_run(httpc, 10);
+    assert_serves("a", "live 1 2 3"); /* the first complete one of a lower index */
+    fake_run(httpc, 10000);
+    assert_serves("a", "live 1");
 }
 
 /* A slow read of "a" is under way, and the watch has told of later things meanwhile. */
@@ -1082,7 +1101,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_names_index_that_goes_back_is_read_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            test_source_consul__a_names_reply_with_a_lower_index_proves_nothing, setup, teardown),
+            test_source_consul__a_names_reply_with_a_lower_index_only_makes_all_be_read, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_bad_body_with_a_lower_index_confirms_none, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_watch_reply_older_than_the_last_read_is_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__a_reread_finds_what_the_watch_missed,
