@@ -27,8 +27,8 @@
  * each costs the agent about 0.5 ms of CPU. */
 #define IDLE_WAKE_BURST 8
 #define IDLE_WAKE_REFILL_MS 250
-#define NEWS_WAKE_BURST 50
-#define NEWS_WAKE_REFILL_MS 50
+#define NEWS_WAKE_BURST 20
+#define NEWS_WAKE_REFILL_MS 100
 #define ALL_WAKES_BURST 500
 #define ALL_WAKES_REFILL_MS 5
 /* After a 429 (the agent allows 200 connections per client address, for all programs there) there

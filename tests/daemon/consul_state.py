@@ -88,6 +88,9 @@ class ConsulState:
             self._names_index = self._next()
             self._touch(name)
 
+    def bump(self, name):
+        self._touch(name)
+
     def rewind(self):
         """What a snapshot restore does: every index goes back and every blocking query returns."""
         self._index = self._names_index = self._extinction_index = 7

@@ -9,6 +9,7 @@ A test changes what it knows (set_service and so on), replaces single replies (a
 
 import json
 import os
+import select
 import socket
 import socketserver
 import ssl
@@ -17,7 +18,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -36,6 +37,7 @@ HEALTH = "/v1/health/service/"
 NAMES = "/v1/catalog/services"
 _DEFAULT_WAIT = 300.0
 _MAX_WAIT = 600.0
+_IN_ONE_PIECE = 1 << 20
 _CHUNK_ABOVE = 2048  # Go's HTTP server sends larger bodies chunked
 
 
@@ -112,10 +114,12 @@ class _Abandoned(Exception):
 
 
 class FakeConsul:
-    def __init__(self, unix_socket=None, tls=None, client_ca=None, path_prefix=""):
-        """tls: a KeyPair to serve https with; client_ca: a file, clients must then show a certificate."""
+    def __init__(self, unix_socket=None, tls=None, client_ca=None, path_prefix="", observer=None):
+        """tls: a KeyPair to serve https with; client_ca: a file, clients must then show a certificate.
+        observer(request, status, headers, body) is called with every complete reply that is about to be sent."""
         self._unix_socket = unix_socket
         self._tls = _tls_context(tls, client_ca) if tls else None
+        self._observer = observer
         self._path_prefix = path_prefix
         self.port = None if unix_socket else free_port()
         self._changed = threading.Condition()
@@ -126,6 +130,7 @@ class FakeConsul:
         self._stopping = True
         self._server = None
         self._datacenters = {"dc1"}
+        self.broken_handshakes = 0  # TLS clients that left before their first request
         self._enterprise = False
 
     # Its life
@@ -134,6 +139,14 @@ class FakeConsul:
         self._stopping = False
         self._server = _UnixServer(self) if self._unix_socket else _TcpServer(self)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def use_certificate(self, pair):
+        """From now on this one is shown; connections break, as at a restart."""
+        self._tls = _tls_context(pair, None)
+        self.break_connections()
+
+    def break_connections(self):
+        self._server.drop_connections()
 
     def stop(self):
         """The agent is gone: open connections break, new ones are refused."""
@@ -166,6 +179,11 @@ class FakeConsul:
     def remove_service(self, name):
         with self._write() as state:
             state.remove_service(name)
+
+    def bump(self, name):
+        """The index of a service moves and nothing else, as when the output of a check changes."""
+        with self._write() as state:
+            state.bump(name)
 
     def rewind(self):
         """Every index goes back, as after the restore of a snapshot."""
@@ -224,7 +242,8 @@ class FakeConsul:
     # Replies that are not the true ones
 
     def answer(self, pattern, reply, times=None, when=None):
-        """Gives this reply to requests whose path matches, those that block right now included."""
+        """Gives this reply to requests whose path matches, those that block right now included. reply may be a
+        function that makes it from the request and the reply that would be true."""
         return self._add_rule(_Rule(self, pattern, reply, times, when))
 
     def hold(self, pattern, when=None):
@@ -285,6 +304,11 @@ class FakeConsul:
         request.status = reply.status
         return reply
 
+    def observe(self, request, reply, body):
+        """The reply is complete and its client is there to take it."""
+        if self._observer is not None:
+            self._observer(request, reply.status, reply.headers, body)
+
     def abandon(self, request):
         with self._changed:
             request.status = 0
@@ -299,8 +323,18 @@ class FakeConsul:
                 return None
             if rule.reply is not None:
                 rule.used += 1
-                return self._with_own_headers(request, rule.reply)
+                reply = rule.reply
+                if callable(reply):
+                    reply = reply(request, self._reply_at_once(request))
+                return self._with_own_headers(request, reply)
             self._changed.wait()
+
+    def _reply_at_once(self, request):
+        query = {name: value for name, value in request.query.items() if name != "index"}
+        try:
+            return self._refusal(request) or self._route(replace(request, query=query))
+        except (BadRequest, BadFilter) as error:
+            return _text(400, str(error))
 
     def _with_own_headers(self, request, reply):
         """Fills in what Consul would send with this path, so that a scripted reply differs in one thing."""
@@ -502,6 +536,7 @@ class _Server(socketserver.ThreadingMixIn):
             try:
                 request = self.fake._tls.wrap_socket(request, server_side=True)
             except (ssl.SSLError, OSError):
+                self.fake.broken_handshakes += 1
                 return  # the client does not trust us, or has no certificate: it will say so itself
         self.connections.add(request)
         try:
@@ -548,7 +583,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._request()
         try:
             reply = self.server.fake.serve(request)
-            self._send(reply)
+            self._send(request, reply)
         except (_Abandoned, OSError):
             self.server.fake.abandon(request)
             self.close_connection = True
@@ -561,7 +596,7 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(self.command, unquote(target.path), query, headers, body, id(self.connection),
                        time.monotonic())
 
-    def _send(self, reply):
+    def _send(self, request, reply):
         if reply.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
@@ -569,18 +604,33 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.raw)
             self.close_connection = True
         else:
-            self._send_http(reply)
+            self._send_http(request, reply)
 
-    def _send_http(self, reply):
+    def _send_http(self, request, reply):
         body = reply.body_bytes()
+        if reply.cut_at is None and not self._is_left():
+            self.server.fake.observe(request, reply, body)
         headers = {"Date": formatdate(usegmt=True), "Content-Length": str(len(body)), **reply.headers}
+        parts = [body]
         if len(body) > _CHUNK_ABOVE and reply.cut_at is None:
             del headers["Content-Length"]
             headers["Transfer-Encoding"] = "chunked"
-            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+            parts = [b"%x\r\n" % len(body), body, b"\r\n0\r\n\r\n"]
         if reply.cut_at is not None:
-            body = body[:reply.cut_at]
+            parts = [body[:reply.cut_at]]
             self.close_connection = True
         head = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.wfile.write(head.encode() + b"\r\n" + body)
+        head = head.encode() + b"\r\n"
+        if len(body) < _IN_ONE_PIECE:
+            parts = [b"".join([head, *parts])]
+        else:
+            parts.insert(0, head)  # nobody needs a copy of that
+        for part in parts:
+            self.wfile.write(part)
+
+    def _is_left(self):
+        """Has the client gone? It sends nothing while it waits, so what there is to read is its end."""
+        waiting = select.poll()
+        waiting.register(self.connection, select.POLLIN)
+        return bool(waiting.poll(0))

@@ -1,0 +1,625 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The validator finds what is broken, and finds nothing in what only looks broken.
+
+Each history is written without its first lines: options, start, and a names reply at 0. `A` is short for the
+address 10.0.0.1:9876, `B` for 10.0.0.2:9876 and so on. The delays are settle 100, leave 1000, gone 3000.
+"""
+
+import io
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import history
+import validator
+
+ADDRESSES = {letter: f"10.0.0.{number}:9876" for number, letter in enumerate("ABCDEFGH", 1)}
+
+
+def written(text, state="yes", slack=0, more=""):
+    text = re.sub(r"(?<![\w-])[A-H](?![\w-])", lambda match: ADDRESSES[match.group()], text)
+    events = [line.strip() for line in text.strip().splitlines()]
+    return [f"0 options test settle=100 leave=1000 gone=3000 state={state} slack={slack}{more}", "0 start",
+            "0 names 0 5 a,b", *(line for line in events if line)]
+
+
+def promises(text, **options):
+    return sorted({violation.promise for violation in validator.validate(written(text, **options))})
+
+
+# Three of four clusters lose a member at once, and an authoritative read confirms it after the leave delay.
+MASS_LOSS = "".join(
+    f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good
+        {10 + n} serves {c} {10 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1
+    """ for n, c in enumerate("abcd"))
+MASS_LOSS += "".join(f"{20 + n} says {c} 15 watch 6 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n" for n, c in enumerate("abc"))
+MASS_LOSS += "".join(f"{1100 + n} says {c} {1090 + n} read 6 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n"
+                     for n, c in enumerate("abc"))
+
+# (what it is, promise, history)
+BROKEN = [
+    ("a 200 without a list", "P1 P3", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live -"""),
+    ("an error with a body", "P1", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 503 - A"""),
+    ("another status", "P1", """
+        10 serves a 10 500 - -"""),
+    ("an address that was never reported", "P2", """
+        10 says a 0 read 5 A=good
+        20 serves a 20 200 live A;B"""),
+    ("an address that was never good", "P2", """
+        10 says a 0 read 5 A=good,B=bad
+        20 serves a 20 200 live A;B"""),
+    ("an address of the neighbour", "P4", """
+        10 says a 0 read 5 A=good
+        10 says b 0 read 5 B=good
+        20 serves a 20 200 live A;B"""),
+    ("two good claims and another address", "P4", """
+        10 says a 0 read 5 A=good,B=good
+        11 says b 0 read 5 B=good,C=good
+        20 serves a 20 200 live A;B"""),
+    ("an address that moved, still given by its former cluster", "P4", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good
+        21 says b 10 read 6 B=good
+        30 serves b 30 200 live B
+        40 serves a 40 200 live A;B"""),
+    ("gone at once", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        20 serves a 20 200 live A"""),
+    ("left by a watch", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        1020 says a 1020 watch 7 A=good,B=bad
+        1020 serves a 1020 200 live A"""),
+    ("left by a read that was asked too early", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        1030 says a 1019 read 6 A=good,B=bad
+        1030 serves a 1030 200 live A"""),
+    ("left though it was good in between", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        500 says a 500 watch 7 A=good,B=good
+        600 says a 600 watch 8 A=good,B=bad
+        1030 says a 1030 read 8 A=good,B=bad
+        1030 serves a 1030 200 live A"""),
+    ("the last one left by health", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=bad,B=bad
+        20 serves a 20 200 held A;B
+        1030 says a 1030 read 6 A=bad,B=bad
+        1030 serves a 1030 200 held A"""),
+    ("left by maintenance before settle", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=maint
+        119 says a 119 read 6 A=good,B=maint
+        119 serves a 119 200 live A"""),
+    ("out of maintenance and failing has a delay of its own", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=maint
+        50 says a 20 watch 7 A=good,B=bad
+        130 says a 120 read 7 A=good,B=bad
+        130 serves a 130 200 live A"""),
+    ("a new one is not served", "P3", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 watch 6 A=good,B=good
+        30 serves a 30 200 live A"""),
+    ("a new cluster is not served", "P3", """
+        10 says a 0 read 5 A=good
+        20 serves a 20 503 - -"""),
+    ("the answer that stands misses a new one", "P3", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 watch 6 A=good,B=good"""),
+    ("stays after its delay", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        1020 says a 1020 read 6 A=good,B=bad
+        1030 serves a 1030 200 live A;B"""),
+    ("the answer that stands keeps one after its delay", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=maint
+        120 says a 120 read 6 A=good,B=maint
+        500 says b 400 read 6 -"""),
+    ("contested no longer, still withheld", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        11 says b 0 read 5 B=good,C=good
+        11 serves a 11 200 live A
+        20 says b 11 watch 6 C=good
+        30 serves a 30 200 live A"""),
+    ("mass loss, and one leaves", "P3", MASS_LOSS.replace("1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad", """
+        1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        1100 serves a 1100 200 live 10.0.0.1:1""")),
+    ("comes back by nothing", "P3 P5", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        1020 says a 1020 read 6 A=good,B=bad
+        1020 serves a 1020 200 live A
+        1040 serves a 1040 200 live A;B"""),
+    ("comes back by a restart", "P5", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        1020 says a 1020 read 6 A=good,B=bad
+        1020 serves a 1020 200 live A
+        1040 kill
+        1050 start
+        1060 serves a 1060 200 restored A;B"""),
+    ("lost by a restart", "P3", """
+        10 says a 0 read 5 A=good
+        20 says a 10 watch 6 A=good,B=good
+        20 serves a 20 200 live A;B
+        22 kill
+        30 start
+        40 serves a 40 200 restored A"""),
+    ("restored after live", "P5 P7", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        12 serves a 12 200 restored A"""),
+    ("sorted as text", "P6", """
+        10 says a 0 read 5 10.0.0.10:1=good,10.0.0.9:1=good
+        10 serves a 10 200 live 10.0.0.10:1;10.0.0.9:1"""),
+    ("the same address twice", "P6", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A;A"""),
+    ("IPv6 first", "P6", """
+        10 says a 0 read 5 A=good,[2001:db8::1]:1=good
+        10 serves a 10 200 live [2001:db8::1]:1;A"""),
+    ("something at the end", "P2 P6", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A;"""),
+    ("restored and not marked", "P7", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 kill
+        30 start
+        40 serves a 40 200 live A"""),
+    ("live though none is good", "P7", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 watch 6 A=bad
+        30 serves a 30 200 live A"""),
+    ("held though one is good", "P7", """
+        10 says a 0 read 5 A=good,B=bad
+        20 serves a 20 200 held A"""),
+    ("restored though Consul has answered", "P7", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 kill
+        30 start
+        40 says a 30 read 6 A=good
+        50 serves a 50 200 restored A"""),
+    ("no answer", "P8", """
+        10 says a 0 read 5 A=good
+        5011 silent a 11"""),
+    ("unknown all at once", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 serves a 20 404 - -"""),
+    ("not ready after a list", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 serves a 20 503 - -"""),
+    ("not ready after a kill", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 kill
+        30 start
+        40 serves a 40 503 - -"""),
+    ("gone by a single empty read", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        3020 says a 3010 read 6 -
+        3020 serves a 3020 404 - -"""),
+    ("gone before the gone delay", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 6 -
+        20 serves a 20 200 held A
+        120 says a 120 read 6 -
+        3010 says a 3010 read 6 -
+        3010 serves a 3010 404 - -"""),
+    ("gone though it was registered in between", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 6 -
+        20 serves a 20 200 held A
+        120 says a 120 read 6 -
+        1000 says a 900 watch 7 A=bad
+        1500 says a 1100 watch 8 -
+        3020 says a 3020 read 8 -
+        3020 serves a 3020 404 - -"""),
+    ("gone by watches", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 watch 6 -
+        20 serves a 20 200 held A
+        120 says a 120 watch 6 -
+        3020 says a 3020 watch 6 -
+        3020 serves a 3020 404 - -"""),
+    ("never gone", "P9", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 6 -
+        20 serves a 20 200 held A
+        120 says a 120 read 6 -
+        3120 says a 3120 read 6 -
+        3130 serves a 3130 200 held A"""),
+]
+
+
+@pytest.mark.parametrize("promise, text", [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_what_is_broken_is_found(promise, text):
+    assert promises(text) == promise.split()
+
+
+FINE = [
+    ("live, a join and a leave", """
+        5 serves a 5 503 - -
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad,C=good
+        20 serves a 20 200 live A;B;C
+        1020 says a 1020 read 6 A=good,B=bad,C=good
+        1020 serves a 1020 200 live A;C"""),
+    ("back again, because it is good", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        1020 says a 1020 read 6 A=good,B=bad
+        1020 serves a 1020 200 live A
+        1040 says a 1030 watch 7 A=good,B=good
+        1040 serves a 1040 200 live A;B"""),
+    ("into maintenance and out of the list", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=maint
+        120 says a 120 read 6 A=good,B=maint
+        120 serves a 120 200 live A"""),
+    ("failing, then put in maintenance", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=bad
+        500 says a 20 watch 7 A=good,B=maint
+        600 says a 600 read 7 A=good,B=maint
+        600 serves a 600 200 live A"""),
+    ("all unhealthy is held, and a deregistered one leaves", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=bad
+        20 serves a 20 200 held A;B
+        1020 says a 1020 read 6 A=bad
+        1020 serves a 1020 200 held A"""),
+    ("held, and the first that recovers does not send the others away", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=bad,B=bad
+        20 serves a 20 200 held A;B
+        2000 says a 2000 read 7 A=good,B=bad
+        2000 serves a 2000 200 live A;B
+        3000 says a 3000 read 7 A=good,B=bad
+        3000 serves a 3000 200 live A"""),
+    ("a ghost beside the living one", """
+        10 says a 0 read 5 A=bad,A=good,B=good
+        10 serves a 10 200 live A;B"""),
+    ("confirmed empty, held, gone, and new", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 watch 6 -
+        20 serves a 20 200 held A
+        30 says a 21 read 6 -
+        130 says a 130 read 6 -
+        3130 says a 3130 read 6 -
+        3130 serves a 3130 404 - -
+        4000 serves a 4000 503 - -
+        4010 says a 4000 read 7 A=good
+        4010 serves a 4010 200 live A"""),
+    ("an odd instance is registered: not gone", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 6 odd=odd
+        20 serves a 20 200 held A
+        130 says a 130 read 6 odd=odd
+        9130 says a 9130 read 6 odd=odd"""),
+    ("a contested address is withheld from both", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        11 says b 0 read 5 B=good,C=good
+        11 serves b 11 200 live C
+        11 serves a 11 200 live A
+        20 says b 11 watch 6 C=good
+        20 serves a 20 200 live A;B"""),
+    ("shared on purpose", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        11 says b 0 read 5 A=good,B=good
+        11 serves b 11 200 live A;B"""),
+    ("the one that has no other keeps it", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        11 says b 0 read 5 B=good
+        11 serves b 11 200 live B
+        11 serves a 11 200 live A"""),
+    ("contested over a restart", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        11 says b 0 read 5 B=good,C=good
+        11 serves b 11 200 live C
+        11 serves a 11 200 live A
+        20 kill
+        30 start
+        31 serves a 31 200 restored A
+        31 serves b 31 200 restored C"""),
+    ("mass loss: nobody leaves for half a minute", MASS_LOSS),
+    ("with so many clusters nobody leaves within a second", """
+        1 names 0 5 a,b,c,d
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,B=maint
+        120 says a 120 read 6 A=good,B=maint
+        1020 says a 1020 read 6 A=good,B=maint
+        1020 serves a 1020 200 live A"""),
+    ("restored, then confirmed", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 stop
+        30 start
+        31 serves a 31 200 restored A;B
+        40 says a 32 read 5 A=good,B=bad
+        40 serves a 40 200 live A;B"""),
+    ("a watch of a lower index may be passed over", """
+        10 says a 0 read 9 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=good,C=good
+        1030 says a 1030 read 9 A=good,B=good"""),
+    ("a read of a lower index may be passed over, the second counts", """
+        10 says a 0 read 9 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 6 A=good,C=good
+        30 says a 20 read 6 A=good,C=good
+        30 serves a 30 200 live A;C"""),
+    ("a leave by a read of a lower index", """
+        10 says a 0 read 9 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 10 A=good,B=bad
+        1020 says a 1020 read 6 A=good,B=bad
+        1020 serves a 1020 200 live A"""),
+    ("no names yet, not ready yet", """
+        10 serves c 10 503 - -"""),
+    ("another cluster is unknown", """
+        10 serves c 10 404 - -"""),
+    ("IPv4 first, by number, then IPv6", """
+        10 says a 0 read 5 [2001:db8::2]:1=good,10.0.0.10:1=good,10.0.0.9:2=good,10.0.0.9:10=good
+        10 serves a 10 200 live 10.0.0.9:2;10.0.0.9:10;10.0.0.10:1;[2001:db8::2]:1"""),
+]
+
+
+@pytest.mark.parametrize("text", [case[1] for case in FINE], ids=[case[0] for case in FINE])
+def test_what_only_looks_broken_is_not(text):
+    assert promises(text) == []
+
+
+# With a slack of 100 an answer may know what was handed over before it was given, and must know what was handed
+# over 100 before it was asked for.
+UNDER_WAY = [
+    ("an answer that does not know the reply yet", """
+        10 says a 0 read 5 A=good
+        200 serves a 190 200 live A
+        300 says a 10 watch 6 A=good,B=good
+        305 serves a 290 200 live A
+        390 serves a 390 200 live A
+        395 serves a 394 200 live A;B"""),
+    ("a held one that is not marked yet, or already", """
+        10 says a 0 read 5 A=good
+        200 serves a 190 200 live A
+        300 says a 10 watch 6 A=bad
+        305 serves a 290 200 held A
+        310 serves a 310 200 live A
+        500 serves a 500 200 held A"""),
+    ("two answers that crossed", """
+        10 says a 0 read 5 A=good
+        200 serves a 190 200 live A
+        300 says a 10 watch 6 A=good,B=good
+        310 serves a 301 200 live A;B
+        311 serves a 299 200 live A"""),
+    ("good again while it is being let go", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+        300 says a 10 watch 6 A=good,B=bad
+        1310 says a 1302 read 6 A=good,B=bad
+        1320 says a 1305 watch 7 A=good,B=good
+        1325 serves a 1324 200 live A
+        1330 serves a 1330 200 live A
+        1500 serves a 1500 200 live A;B"""),
+    ("a read overtaken by the watch", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+        300 says a 10 watch 6 A=good,B=bad
+        1450 says a 1420 read 6 A=good,B=bad
+        1452 says a 310 watch 7 A=good,B=bad
+        1600 serves a 1600 200 live A;B
+        1700 says a 1650 read 7 A=good,B=bad
+        1900 serves a 1900 200 live A"""),
+    ("a read that tells of an earlier recovery, overtaken by the watch", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+        300 says a 10 watch 6 A=good,B=bad
+        500 says a 480 read 7 A=good,B=good
+        502 says a 310 watch 8 A=good,B=bad
+        1310 says a 1305 read 8 A=good,B=bad
+        1500 serves a 1500 200 live A"""),
+    ("killed while a reply and an answer were under way", """
+        10 says a 0 read 5 A=good
+        200 serves a 190 200 live A
+        300 says a 10 watch 6 A=good,B=good
+        301 kill
+        302 serves a 300 200 live A;B
+        310 start
+        311 says a 10 watch 7 A=good,C=good
+        320 serves a 315 200 restored A
+        400 serves a 305 200 live A;C"""),
+    ("contested, and one of the two does not know it yet", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+        300 says b 10 read 6 B=good,C=good
+        310 serves b 310 200 live B;C
+        320 serves a 320 200 live A;B
+        330 serves a 330 200 live A
+        500 serves b 500 200 live C"""),
+]
+
+
+@pytest.mark.parametrize("text", [case[1] for case in UNDER_WAY], ids=[case[0] for case in UNDER_WAY])
+def test_what_is_under_way_is_no_alarm(text):
+    assert promises(text, slack=100) == []
+
+
+BROKEN_WITH_SLACK = [
+    ("it should know by now that one joined", "P3", """
+        10 says a 0 read 5 A=good
+        200 serves a 190 200 live A
+        300 says a 10 watch 6 A=good,B=good
+        410 serves a 401 200 live A"""),
+    ("it should know by now that none is good", "P7", """
+        10 says a 0 read 5 A=good
+        200 serves a 190 200 live A
+        300 says a 10 watch 6 A=bad
+        410 serves a 401 200 live A"""),
+    ("one that was served already is missing, and nothing was said", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+        210 serves a 205 200 live A"""),
+    ("flapping at 10 Hz, and it left", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+""" + "".join(
+        f"{200 + 100 * n} says a {101 + 100 * n} watch {6 + n} A=good,B={'good' if n % 2 else 'bad'}\n"
+        for n in range(15)) + "1650 says a 1640 read 30 A=good,B=bad\n1660 serves a 1660 200 live A"),
+    ("it should have left by now", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        200 serves a 190 200 live A;B
+        300 says a 10 watch 6 A=good,B=bad
+        1450 says a 1420 read 6 A=good,B=bad
+        1600 serves a 1600 200 live A;B"""),
+]
+
+
+@pytest.mark.parametrize("promise, text", [case[1:] for case in BROKEN_WITH_SLACK],
+                         ids=[case[0] for case in BROKEN_WITH_SLACK])
+def test_slack_excuses_no_more_than_it_says(promise, text):
+    assert promises(text, slack=100) == [promise]
+
+
+def test_without_a_state_file_a_restart_begins_anew():
+    text = """
+        10 says a 0 read 5 A=good
+        11 serves a 11 200 live A
+        20 kill
+        30 start
+        40 serves a 40 503 - -"""
+    assert promises(text, state="no") == []
+    assert promises(text + "\n50 serves a 50 200 restored A", state="no") == ["P2"]
+
+
+def test_unknown_needs_the_names_to_be_read():
+    lines = [line for line in written("10 serves c 10 404 - -") if " names " not in line]
+    assert [violation.promise for violation in validator.validate(lines)] == ["P9"]
+
+
+@pytest.mark.parametrize("answer, found", [
+    ("200 live A;B", []), ("200 live A", ["P3"]), ("200 live A;B;C", ["P2"]), ("200 held A;B", ["P7"]),
+    ("404 - -", ["P3"]),
+])  # fmt: skip
+def test_a_static_cluster_is_its_list(answer, found):
+    text = f"""
+        10 says s 0 read 5 C=good
+        20 serves s 20 {answer}"""
+    assert promises(text, more=f" static=s:{ADDRESSES['A']};{ADDRESSES['B']}") == found
+
+
+def test_a_violation_names_the_run_the_promise_and_the_line():
+    lines = written("10 serves a 10 500 - -") + written("10 says a 0 read 5 A=good\n20 serves a 20 404 - -")
+    lines[4] = lines[4].replace("options test", "options seed-17")
+    first, second = validator.validate(lines)
+    assert (first.run, first.promise, first.line) == ("test", "P1", 4)
+    assert (second.run, second.promise, second.line) == ("seed-17", "P3", 9)
+
+
+@pytest.mark.parametrize("line", [
+    "5 serves a", "nothing", "5 dances", "5 start now", "x start", "5 options seed-1 settle=1",
+])  # fmt: skip
+def test_what_is_no_history_is_refused(line):
+    with pytest.raises(history.BadHistory, match="line 2"):
+        list(validator.validate([*written("")[:1], line]))
+
+
+def test_time_does_not_go_back():
+    with pytest.raises(history.BadHistory, match="time goes back"):
+        list(validator.validate(written("10 says a 0 read 5 A=good\n9 stop")))
+
+
+def test_what_is_written_can_be_read():
+    stream = io.StringIO()
+    options = history.Options("seed-1", 100, 1000, 3000, True, 50, {"s": "10.0.0.1:1"})
+    record = history.History(stream, options)
+    record.start()
+    record.names(0, 5, ["a"])
+    record.says("a", 0, "read", 5, [])
+    record.says("a", 0, "watch", 6, [("10.0.0.1:9876", history.GOOD), (history.ODD, history.ODD)])
+    record.serves("a", history.now_ms(), 200, "live", "10.0.0.1:9876")
+    record.serves("b", history.now_ms(), 404, None, "")
+    record.silent("a", 1)
+    record.stop()
+    events = list(history.read(stream.getvalue().splitlines()))
+    assert events[0][3] == options
+    assert [word for _, _, word, _ in events] == ["options", "start", "names", "says", "says", "serves", "serves",
+                                                  "silent", "stop"]
+    assert events[4][3] == ["a", "0", "watch", "6", "10.0.0.1:9876=good,odd=odd"]
+
+
+def test_many_threads_write_whole_lines_in_order():
+    stream = io.StringIO()
+    record = history.History(stream, history.Options("many", 1, 1, 1, False, 1, {}))
+    threads = [threading.Thread(target=lambda: [record.silent("a", 1) for _ in range(500)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(history.read(stream.getvalue().splitlines()))) == 8 * 500 + 1
+
+
+def test_the_command(tmp_path):
+    good, bad, broken = (tmp_path / name for name in ("good", "bad", "broken"))
+    good.write_text("\n".join(written("10 says a 0 read 5 A=good\n20 serves a 20 200 live A")))
+    bad.write_text("\n".join(written("10 serves a 10 500 - -")))
+    broken.write_text("no history")
+
+    def run(*files, given=None):
+        command = [sys.executable, Path(validator.__file__), *files]
+        return subprocess.run(command, capture_output=True, text=True, input=given, check=False)
+
+    assert run(good).returncode == 0
+    assert run(broken).returncode == 2
+    result = run(good, bad)
+    assert (result.returncode, result.stdout) == (1, f"{bad}: test: line 4: P1: a: status 500\n")
+    assert run(given=bad.read_text()).returncode == 1
