@@ -17,21 +17,28 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
 
   build         gcc and clang, warnings are errors
   lint          include directions, banned calls, documented options, format, clang-tidy, shellcheck
-  unit          unit tests (ctest)
+  unit          unit tests and scenarios (ctest)
   unit-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
-  daemon        the whole daemon against a fake Consul (pytest)
+  schedules     random schedules of the source in virtual time; the validator judges each
+  torture       each call that can fail fails once, each write is killed once (with sanitizers)
+  daemon        the whole daemon against a fake Consul (pytest); its branches are counted
   daemon-san    the same under AddressSanitizer and UndefinedBehaviorSanitizer
   daemon-tsan   the same under ThreadSanitizer
+  faults        every fault of Consul in every phase, the validator watching (with sanitizers)
+  chaos         random schedules of the whole daemon, clocks that jump (with sanitizers)
+  coverage      branches that unit, torture and daemon took; at least what is asked for
   real          Consul, fabio, RocketMQ and its clients; needs Go >= 1.25, a JDK >= 17 and Maven
   bench         the benchmarks on the real systems (only with --long or --only bench)
   cleanroot     quickstart and unit tests in a fresh Debian 12 root file system (only with --long
                 or --only cleanroot; needs root)
 
   --require-real   fail at once if the real tier cannot run, instead of leaving it out
-  --long           run bench and cleanroot too
+  --long           run bench and cleanroot too, and all of what else is only a part: 100,000 schedules
+                   of the source and 1,000 of the daemon, every torture point, 50 leader elections
   --only TIER      run only this tier and the builds it needs; may be repeated or a,b,c
 
-Environment: NSADDRD_TEST_CACHE (default ${XDG_CACHE_HOME:-~/.cache}/nsaddrd-tests) is where the
+Environment: NSADDRD_SEED is the first seed of the random schedules (default 1); a seed that fails is
+printed with the command that replays it. NSADDRD_TEST_CACHE (default ${XDG_CACHE_HOME:-~/.cache}/nsaddrd-tests) is where the
 real systems and the Python environment are kept, so that only the first run pays for them.
 TEXT
 }
@@ -42,7 +49,8 @@ say() {
 
 # --- arguments ------------------------------------------------------------------------------------
 
-every_tier="build lint unit unit-san daemon daemon-san daemon-tsan real bench cleanroot"
+every_tier="build lint unit unit-san schedules torture daemon daemon-san daemon-tsan faults chaos
+    coverage real bench cleanroot"
 tiers=
 require_real=no
 long=no
@@ -80,8 +88,8 @@ for tier in $tiers; do
     esac
 done
 if [ -z "$tiers" ]; then
-    tiers="build lint unit unit-san daemon daemon-san daemon-tsan real"
-    [ "$long" = no ] || tiers=$every_tier
+    tiers=$every_tier
+    [ "$long" = yes ] || tiers=${tiers/bench cleanroot/}
 fi
 
 wanted() {
@@ -217,7 +225,7 @@ find_xdist() {
 
 install_needs() {
     ./packaging/quickstart.sh --install-only || return
-    wanted build unit unit-san daemon daemon-san daemon-tsan lint real bench || return 0
+    wanted ${every_tier/cleanroot/} || return 0
     install_packages libcmocka-dev || return
     if wanted build lint; then
         install_packages clang:clang || return
@@ -226,7 +234,10 @@ install_needs() {
         install_packages clang-format-14:clang-format-14 clang-tidy:clang-tidy \
             shellcheck:shellcheck || return
     fi
-    if wanted lint daemon daemon-san daemon-tsan real bench; then
+    if wanted coverage; then
+        install_packages gcovr:gcovr || return
+    fi
+    if wanted lint schedules torture daemon daemon-san daemon-tsan faults chaos coverage real bench; then
         install_packages openssl:openssl || return
         install_pytest || return
         find_xdist
@@ -333,12 +344,11 @@ build_gcc() { build build gcc -DSANITIZE=; }
 build_clang() { build build-clang clang -DSANITIZE=; }
 build_asan() { build build-asan gcc -DSANITIZE=address,undefined; }
 build_tsan() { build build-tsan gcc -DSANITIZE=thread; }
+build_cov() { build build-cov gcc -DSANITIZE= -DCOVERAGE=ON; }
 
 # --- tiers ----------------------------------------------------------------------------------------
 
-# Some tests preload a library of their own.
 asan_default=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
-asan_default=$asan_default:verify_asan_link_order=0
 export ASAN_OPTIONS="${ASAN_OPTIONS:-$asan_default}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-second_deadlock_stack=1}"
@@ -374,6 +384,35 @@ check_tier() {
     else
         record "$tier" 0 1 0 $((SECONDS - started)) "exit $?"
     fi
+}
+
+# schedules_share FIRST COUNT: seeds from FIRST on, each history judged as it comes.
+schedules_share() {
+    build/tests/sim/schedules --seed "$1" --count "$2" --history /dev/fd/3 3>&1 >"$reports/schedules.$1.log" |
+        "$python" tests/validate/validator.py
+}
+
+schedules() {
+    local share pids=() status=0 first=${NSADDRD_SEED:-1} count=10000
+    [ "$long" = no ] || count=100000
+    count=$((count / jobs))
+    for ((share = 0; share < jobs; share++)); do
+        schedules_share $((first + share * count)) "$count" &
+        pids+=($!)
+    done
+    for share in "${pids[@]}"; do
+        wait "$share" || status=1
+    done
+    cat "$reports"/schedules.*.log
+    return "$status"
+}
+
+coverage() {
+    local excluded=(--exclude-lines-by-pattern '.*\bHASH_[A-Z_]+\(.*')
+    gcovr --root . --object-directory build-cov --filter src/ --branches "${excluded[@]}" \
+        --fail-under-branch 90 &&
+        gcovr --root . --object-directory build-cov --filter src/model/admission.c \
+            --filter 'src/source/(spool|journal|restore).c' --branches --fail-under-branch 100
 }
 
 bench() {

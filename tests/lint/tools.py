@@ -26,7 +26,8 @@ def scripts(root: Path) -> list[str]:
 
 
 def c_files(root: Path) -> list[str]:
-    tops = ("src", "include", "tests/unit", "tests/sim")
+    tops = ("src", "include", "tests/unit", "tests/sim", "tests/torture", "tests/chaos", "tests/faults",
+            "tests/daemon")
     return [relative(root, f) for top in tops for f in files(root, ".c", ".h", under=top)]
 
 

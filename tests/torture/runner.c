@@ -10,6 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef COVERAGE
+void __gcov_dump(void);
+#endif
+
 /* For a run that takes a few milliseconds, on a busy machine. */
 #define RUN_SECONDS 60
 #define OUTPUT_MAX 65536
@@ -83,6 +87,9 @@ static void be_child(struct runner *r, void *arg, uint64_t number, enum torture_
     (void)fflush(NULL);
     if (r->leaks_count && __lsan_do_leak_check != NULL)
         __lsan_do_leak_check();
+#ifdef COVERAGE
+    __gcov_dump(); /* the branches it took count, too */
+#endif
     _exit(code);
 }
 

@@ -143,7 +143,8 @@ static void collect(void *arg, uint64_t number, int code, const char *output)
     read_text(s->history, t);
     if (number > 0 && code == 0 && is_same(t->bytes, s->first.bytes))
         return;
-    bool unsaved = strstr(output, "cannot write the state file") != NULL;
+    bool unsaved = strstr(output, "cannot write the state file") != NULL ||
+                   strstr(output, "is refused, starting without it") != NULL;
     char note[64];
     int len = snprintf(note, sizeof note, "#%s%s\n", code != 0 ? " ended" : "",
                        unsaved ? " unsaved" : "");

@@ -34,6 +34,8 @@ LISTS = {
     "b": [";".join(f"{one.address}:9876" for one in B[:count]) for count in (1, 2)],
     "pinned": ["10.0.2.1:9876"],
 }
+A_LIST = LISTS["a"][0]
+REFUSED = "is refused, starting without it"
 REGISTERED = ["nameSvrIndex", "nameSvrIndex-a", "nameSvrIndex-b", "nameSvrIndex-pinned"]
 KINDS = ("with-consul", "without-consul")
 
@@ -55,7 +57,6 @@ class Outcome:
     gave_up: str = ""  # with these words
     seconds: float = 0.0
     log: str = field(default="", repr=False)
-
 
 class World:
     """A folder of its own, used by one run after the other. prepare() comes first."""
@@ -102,7 +103,7 @@ class World:
         try:
             served = _with_consul(self, variables, outcome) if kind == "with-consul" else \
                 _without_consul(self, variables, outcome)
-            _check_state(self, served)
+            _check_state(self, served, REFUSED in outcome.log)
         except Bad as bad:
             outcome.bad = outcome.bad or str(bad)
         outcome.name = self.torture_log.failed_name()
@@ -134,21 +135,21 @@ def _with_consul(world, variables, outcome):
 
 
 def _without_consul(world, variables, outcome):
-    """Consul is away: the lists of the last run are all there is."""
+    """Consul is away: the lists of the last run are all there is. From a disk that cannot be read none come."""
 
     def steps(run):
         run.until_served("pinned", 0)
-        run.until_served("a", 0)
+        run.until(lambda: run.has_refused_the_state() or run.list_of("a") == A_LIST, f"a is {A_LIST}")
 
     return _watched(_Run(world, world.nowhere, variables), steps, outcome)
 
 
-def _check_state(world, served):
-    """What was served last, or before the run, is what the next start serves."""
+def _check_state(world, served, refused):
+    """What was served last, or before the run, is what the next start serves; unless that run could not read it."""
     run = _Run(world, world.nowhere)
     try:
         for cluster in ("a", "b"):
-            place = served.get(cluster, 0 if cluster == "a" else -1)
+            place = served.get(cluster, 0 if cluster == "a" and not refused else -1)
             if place >= 0:
                 run.until_served(cluster, place)
         run.stop()
@@ -226,7 +227,7 @@ class _Run:
             time.sleep(POLL_INTERVAL)
 
     def until_served(self, cluster, place):
-        self.until(lambda: self._list_of(cluster) == LISTS[cluster][place], f"{cluster} is {LISTS[cluster][place]}")
+        self.until(lambda: self.list_of(cluster) == LISTS[cluster][place], f"{cluster} is {LISTS[cluster][place]}")
 
     def ask(self, cluster):
         """The list or the status; None when there was no answer."""
@@ -242,7 +243,7 @@ class _Run:
             raise Bad(f"{response.status} with a body: {response.text!r}")
         return response.status
 
-    def _list_of(self, cluster):
+    def list_of(self, cluster):
         """What is served never is another list, or an older one than before, or none any more."""
         got = self.ask(cluster)
         seen = self.served.get(cluster, -1)
@@ -276,6 +277,9 @@ class _Run:
 
     def log(self):
         return self._stderr.read_text(errors="replace")
+
+    def has_refused_the_state(self):
+        return REFUSED in self.log()
 
     def last_words(self):
         lines = [line for line in self.log().splitlines() if line.startswith("nsaddrd: ")]

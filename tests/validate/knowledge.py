@@ -15,8 +15,6 @@ from history import BAD, GOOD, MAINTENANCE, NOTHING, ODD
 CLOSE_MS = 20
 # No answer to a client takes longer, so none tells of a time before.
 LONGEST_ANSWER_MS = 6000
-# A read that was passed over is made again as soon as this.
-READ_AGAIN_MS = 150
 # Most clusters losing members at once is the fault of Consul until proven otherwise.
 MASS_LOSS_WINDOW_MS = 1000
 MASS_LOSS_DELAY_MS = 30000
@@ -62,15 +60,16 @@ class Reply:
 class Address:
     """One address of one cluster: since when it is good, or when it may and when it must have left."""
 
-    __slots__ = ("health", "known_lost", "served_at", "good_since", "leaving_since", "due", "maintenance", "left",
-                 "left_until", "good_again", "missed_at", "before_good", "late_due", "late_maintenance",
-                 "must_have_left")
+    __slots__ = ("health", "served_at", "good_since", "leaving_since", "due", "maintenance", "left", "left_until",
+                 "good_again", "missed_at", "before_good", "late_since", "late_due", "late_maintenance",
+                 "must_have_left", "may_be_lost", "withdrawn")
 
     def __init__(self):
         self.served_at = None  # the first answer with it, since it last left
         self.leaving_since = None  # None: not leaving
         self.due = None  # when it may leave
         self.maintenance = False  # why
+        self.withdrawn = False  # it was said that this is why, be it by an unsure reply
         self.left = None  # the read that justifies that it is missing
         self.left_until = -1  # when a reply ended that
         self.good_again = False  # a reply after self.left says so, be it an unsure one
@@ -80,16 +79,17 @@ class Address:
     def begin(self):
         """The program was started: it knows what it served, and nothing of when something failed."""
         self.health = None
-        self.known_lost = False  # a sure reply said so
+        self.may_be_lost = self.served_at is not None  # anew, by a reply that does not say it is good
         self.good_since = None  # the first sure reply of those without one that says otherwise
         self.before_good = None  # (reply, leaving_since, due, left): what a good reply ended
-        self.late_due = None  # the latest reckoning of `due`
+        self.late_since = None  # the latest reckoning of `leaving_since`
+        self.late_due = None  # and of `due`
         self.late_maintenance = False
         self.must_have_left = None  # the read that is proof
 
     def take_good(self, reply):
         self.health = GOOD
-        self.known_lost = False
+        self.may_be_lost = True
         self.late_due = self.must_have_left = None
         self.good_again = self.left is not None
         if not reply.sure:
@@ -104,23 +104,28 @@ class Address:
             self.left = self.missed_at = None
             self.left_until = reply.at
 
-    def take_loss(self, reply, health, options, hold_ends, floor):
+    def take_loss(self, reply, health, options, hold_ends):
+        maybe_anew, surely_anew = hold_ends
         self.health = health
-        self.known_lost = self.known_lost or reply.sure
+        self.may_be_lost = self.may_be_lost and not reply.sure
         self.good_since = None
         if self.before_good and self.before_good[0].may_be_overtaken_by(reply, options.slack):
             _, self.leaving_since, self.due, self.left = self.before_good
         self.before_good = None
         self._leave_early(reply, health, options)
-        self._leave_late(reply, health, options, hold_ends, floor)
+        if surely_anew:
+            self.leaving_since = reply.at
+            self.due = reply.at + (min(options.settle, options.leave) if self.withdrawn else options.leave)
+        self._leave_late(reply, health, options, maybe_anew)
 
     def _leave_early(self, reply, health, options):
         settled = reply.at + min(options.settle, options.leave)
         if self.leaving_since is None:
             self.leaving_since = reply.at
             self.due = settled if health == MAINTENANCE else reply.at + options.leave
-            self.maintenance = health == MAINTENANCE
+            self.maintenance = self.withdrawn = health == MAINTENANCE
         elif health == MAINTENANCE:
+            self.withdrawn = True
             self.due = min(self.due, settled)
             self.maintenance = self.maintenance or reply.sure
         elif health == BAD and self.maintenance and reply.sure:
@@ -128,24 +133,26 @@ class Address:
             self.due = reply.at + options.leave
             self.maintenance = False
 
-    def _leave_late(self, reply, health, options, hold_ends, floor):
-        failed = reply.at + options.slack + max(options.leave, floor)
-        withdrawn = reply.at + options.slack + max(options.settle, floor)
+    def _leave_late(self, reply, health, options, anew):
+        since = reply.at + options.slack
         if self.late_due is None:
             if reply.sure:
-                self.late_due = withdrawn if health == MAINTENANCE else failed
-                self.late_maintenance = health == MAINTENANCE
+                self._begin_late(since, health == MAINTENANCE, options)
             return
         if health == MAINTENANCE and not self.late_maintenance:
             self.late_maintenance = True
             if reply.sure:
-                self.late_due = min(self.late_due, withdrawn)
+                self.late_due = min(self.late_due, since + options.settle)
         elif health == BAD and self.late_maintenance:
-            self.late_maintenance = False
-            self.late_due = failed
-        if hold_ends:
+            self._begin_late(since, False, options)
+        if anew:
             # The first that recovers does not send the others away: their delays begin anew.
-            self.late_due = withdrawn if self.late_maintenance else failed
+            self._begin_late(since, self.late_maintenance, options)
+
+    def _begin_late(self, since, maintenance, options):
+        self.late_since = since
+        self.late_due = since + (options.settle if maintenance else options.leave)
+        self.late_maintenance = maintenance
 
     def judge_read(self, reply, options, others_registered, guard):
         """Does this authoritative read allow or force it to leave? It is not good in it."""
@@ -155,9 +162,9 @@ class Address:
         if self.left is None and reply.asked >= due and (reply.good or (absent and others_registered)):
             self.left = reply
             self.good_again = False
-        proof = reply.sure and reply.good and self.late_due is not None and reply.asked >= self.late_due
-        if proof and not guard.maybe and self.must_have_left is None:
-            self.must_have_left = reply
+        if self.must_have_left is None and self.late_due is not None and reply.sure and reply.good:
+            if reply.asked >= max(self.late_due, self.late_since + guard.most_ms) and not guard.maybe:
+                self.must_have_left = reply
 
     def may_be_missing(self, firm):
         return self.left is not None or self.left_until >= firm
@@ -210,7 +217,7 @@ class Emptiness:
             if reply.asked >= self.late_first.at + options.slack + options.settle:
                 self.late_confirmed = reply
         elif self.must_have_ended is None and not guard.maybe:
-            if reply.asked >= self.late_confirmed.at + options.slack + max(options.gone, guard.floor_ms):
+            if reply.asked >= self.late_confirmed.at + options.slack + max(options.gone, guard.most_ms):
                 self.must_have_ended = reply
 
     def withdraw(self, read):
@@ -224,55 +231,64 @@ class Emptiness:
 
 class MassLossGuard:
     """More than half of at least four clusters lose a good member within a second: nobody leaves for half a
-    minute. With so many clusters nobody leaves within the second either."""
+    minute. With so many clusters nobody leaves within the second either.
+
+    How many clusters there are is not certain: those that were restored or named count until they have ended."""
 
     def __init__(self, slack):
         self._slack = slack
-        self._known = set()  # ids that the program ever heard of
-        self.begin()
+        self.begin(())
 
-    def begin(self):
+    def begin(self, restored):
+        """The program was started; it may have restored these clusters."""
+        self._surely = set()  # ids of clusters that it reads
+        self._heard_at = dict.fromkeys(restored, -1)  # id -> ms; of those that it may read
         self._losses = deque()  # (ms, id, whether that is certain)
-        self._seen = set()  # ids that it must know of
         self._maybe_until = self._surely_until = -1
         self.now = 0
+        self.least_ms = self.most_ms = 0
 
-    def know(self, ids):
-        self._known.update(ids)
+    def name(self, ids, at):
+        """These may be read from now on. Which names are left out by the configuration is not known here."""
+        self._heard_at.update(dict.fromkeys(ids, at))
 
-    def see(self, cluster_id):
-        """It is registered."""
-        self._seen.add(cluster_id)
+    def hear(self, cluster_id, at):
+        """A reply about a cluster is handed over: how long must a member have been leaving for it to go?"""
+        self._surely.add(cluster_id)
+        self._heard_at[cluster_id] = at
+        self.now = at
+        self.least_ms = MASS_LOSS_WINDOW_MS if len(self._surely) >= MASS_LOSS_CLUSTERS else 0
+        if at + self._slack < self._surely_until:
+            self.least_ms = MASS_LOSS_DELAY_MS
+        self.most_ms = MASS_LOSS_WINDOW_MS if len(self._heard_at) >= MASS_LOSS_CLUSTERS else 0
 
-    def end(self, cluster_id):
-        """It may have ended."""
-        self._seen.discard(cluster_id)
+    def may_have_ended(self, cluster_id):
+        self._surely.discard(cluster_id)
+
+    def is_unknown(self, cluster_id, firm):
+        """An answer that must know all before `firm` says that there is no such cluster."""
+        if self._heard_at.get(cluster_id, firm) < firm:
+            del self._heard_at[cluster_id]
 
     @property
     def maybe(self):
+        """May it hold everything back, beyond `most_ms`?"""
         return self.now <= self._maybe_until
 
-    @property
-    def least_ms(self):
-        """So long a member has been leaving at least before it goes."""
-        return MASS_LOSS_DELAY_MS if self.now + self._slack < self._surely_until else 0
-
-    @property
-    def floor_ms(self):
-        return MASS_LOSS_WINDOW_MS if len(self._known) >= MASS_LOSS_CLUSTERS else 0
-
     def note_loss(self, cluster_id, at, surely):
-        if len(self._known) < MASS_LOSS_CLUSTERS:
-            return
         self._losses.append((at, cluster_id, surely))
         while self._losses[0][0] < at - MASS_LOSS_WINDOW_MS - self._slack:
             self._losses.popleft()
-        if len({loser for _, loser, _ in self._losses}) > MASS_LOSS_CLUSTERS // 2:
-            # Perhaps it knows of fewer clusters by now.
+        if len(self._heard_at) < MASS_LOSS_CLUSTERS:
+            return
+        losers = {loser for _, loser, _ in self._losses}
+        if 2 * len(losers) > max(MASS_LOSS_CLUSTERS, len(self._surely)):
             self._maybe_until = at + MASS_LOSS_DELAY_MS + self._slack
+        if not surely or len(self._surely) < MASS_LOSS_CLUSTERS:
+            return
         begin = at - MASS_LOSS_WINDOW_MS + (CLOSE_MS if self._slack else 0)
         certain = {loser for lost_at, loser, certainly in self._losses if certainly and lost_at > begin}
-        if surely and 2 * len(certain) > len(self._known) and len(self._seen) >= MASS_LOSS_CLUSTERS:
+        if 2 * len(certain & self._surely) > len(self._heard_at):
             self._surely_until = at + MASS_LOSS_DELAY_MS
 
 
@@ -290,9 +306,11 @@ class Cluster:
     def begin(self):
         """The program was started again, and has its state file."""
         self.recent = []  # replies that the present answer may go back to
-        self.newest_index = 0
-        self.passed_over = None  # the last reply, if it was a read and unsure
+        self.views = {(0, False)}  # what the newest index may be, and whether a read of a lower one was passed over
+        self.went_back_at = -1  # when the newest index may last have become a lower one
         self.held = False  # maybe
+        self.surely_held = False
+        self.registered = True  # maybe: some member was, in what was taken last
         self.last_read = None
         self.fresh_at = None  # the first answer of this run that is not restored
         self.answer = None  # the last one
@@ -300,31 +318,57 @@ class Cluster:
         for address in self.addresses.values():
             address.begin()
 
+    @property
+    def may_be_restored(self):
+        return bool(self.addresses) and (self.listed_at is not None or self.options.slack > 0)
+
     def take(self, reply, guard):
         """A reply was handed over."""
         self._judge_index(reply)
+        if self._may_end_by(reply):
+            guard.may_have_ended(self.id)
         self._withdraw_overtaken(reply)
-        hold_ends = self.held and bool(reply.good)
-        self.held = not reply.good or (self.held and not reply.sure)
-        self._take_addresses(reply, hold_ends, guard)
+        self._take_addresses(reply, self._ends_hold(reply), guard)
         self.emptiness.take(reply, self.options, guard)
         if reply.is_read:
             self._judge_read(reply, guard)
-        if reply.sure and reply.instances:
-            guard.see(self.id)
         self._remember(reply)
 
     def _judge_index(self, reply):
-        older = reply.index < self.newest_index
-        # Of two reads in a row the second counts, whatever became of the first. One that was not made at once may
-        # not be the second: a history does not show those that were of no use.
-        first = self.passed_over
-        second = (reply.is_read and first is not None and reply.index >= first.index
-                  and reply.asked <= first.at + READ_AGAIN_MS + self.options.slack)
-        reply.sure = second or not older
-        if reply.sure:
-            self.newest_index = reply.index
-        self.passed_over = reply if reply.is_read and not reply.sure else None
+        """A reply of an index lower than the newest one may be passed over; of two reads in a row the second
+        counts, whatever its index. A cluster that ended and is named again is read as if it were new."""
+        views = set()
+        reply.sure = True
+        for newest, overtaken in self.views:
+            if reply.index >= newest or (reply.is_read and overtaken):
+                views.add((reply.index, False))
+                if reply.index < newest:
+                    self.went_back_at = reply.at
+            else:
+                views.add((newest, overtaken or reply.is_read))
+                reply.sure = False
+        if self.options.slack and not reply.is_read and reply.asked <= self.went_back_at:
+            # A watch that waits for an index that is gone is given up: it may have come too late.
+            views |= self.views
+            reply.sure = False
+        if self._may_end_by(reply):
+            views.add((0, False))
+        self.views = views
+
+    def _may_end_by(self, reply):
+        """One that has no list ends as soon as it is confirmed that nothing is registered."""
+        return reply.is_read and not reply.instances and self.emptiness.first is not None
+
+    def _ends_hold(self, reply):
+        """(maybe, surely): the delays begin anew when the first is good again, or the first is registered again."""
+        listed = [self.addresses[name] for name in reply.instances if name in self.addresses]
+        again = not self.registered and any(member.served_at is not None and member.left is None for member in listed)
+        maybe = self.held and bool(reply.good)
+        surely = self.surely_held and reply.sure and (bool(reply.good) or again) and self.options.slack == 0
+        self.held = not reply.good or (self.held and not reply.sure)
+        self.surely_held = not reply.good and (reply.sure or self.surely_held)
+        self.registered = bool(listed) or bool(reply.good) or (self.registered and not reply.sure)
+        return maybe, surely
 
     def _withdraw_overtaken(self, reply):
         read = self.last_read
@@ -336,18 +380,17 @@ class Cluster:
                 address.must_have_left = None
 
     def _take_addresses(self, reply, hold_ends, guard):
-        for name in reply.good:
-            if name not in self.addresses:
-                self.addresses[name] = Address()
+        for name in reply.good - self.addresses.keys():
+            self.addresses[name] = Address()
         losing = surely = False
         for name, address in self.addresses.items():
             health = reply.instances.get(name)
             if health == GOOD:
                 address.take_good(reply)
                 continue
-            losing = losing or not address.known_lost
+            losing = losing or address.may_be_lost
             surely = surely or (reply.sure and address.good_since is not None)
-            address.take_loss(reply, health, self.options, hold_ends, guard.floor_ms)
+            address.take_loss(reply, health, self.options, hold_ends)
         if losing:
             guard.note_loss(self.id, reply.at, surely)
 
@@ -357,8 +400,7 @@ class Cluster:
         for name, address in self.addresses.items():
             if name not in reply.good:
                 address.judge_read(reply, self.options, bool(members), guard)
-        if self.emptiness.ended is reply:
-            guard.end(self.id)
+        if self.emptiness.ended is not None and not reply.instances:
             for address in self.addresses.values():
                 address.left = address.left or reply
 
@@ -379,7 +421,10 @@ class Cluster:
 
     def base(self, firm):
         """The last reply that must be known, or None."""
-        return next((reply for reply in reversed(self.recent) if reply.sure and reply.at < firm), None)
+        for reply in reversed(self.recent):
+            if reply.sure and reply.at < firm:
+                return reply
+        return None
 
     def may_claim(self, name, firm):
         return any(name in reply.good for reply in self.window(firm))

@@ -40,6 +40,36 @@ MASS_LOSS += "".join(f"{20 + n} says {c} 15 watch 6 10.0.{n}.1:1=good,10.0.{n}.2
 MASS_LOSS += "".join(f"{1100 + n} says {c} {1090 + n} read 6 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n"
                      for n, c in enumerate("abc"))
 
+# Four clusters were served before a restart; three of them lose a member while it begins to read anew.
+LOSS_AFTER_RESTART = "".join(
+    f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good
+        {10 + n} serves {c} {10 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1
+    """ for n, c in enumerate("abcd"))
+LOSS_AFTER_RESTART += "20 kill\n30 start\n"
+LOSS_AFTER_RESTART += "".join(f"30 serves {c} 30 200 restored 10.0.{n}.1:1;10.0.{n}.2:1\n"
+                              for n, c in enumerate("abcd"))
+LOSS_AFTER_RESTART += "".join(f"""{40 + n} says {c} 31 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=bad
+        {40 + n} serves {c} {40 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1
+    """ for n, c in enumerate("abc"))
+LOSS_AFTER_RESTART += "".join(f"{1050 + n} says {c} 1049 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n"
+                              for n, c in enumerate("abc"))
+
+# Of four clusters one has ended, then the three that are left lose a member each: too few for a mass loss.
+LOSS_OF_THREE = "".join(
+    f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good
+        {10 + n} serves {c} {10 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1
+    """ for n, c in enumerate("abcd"))
+LOSS_OF_THREE += """
+        20 says d 14 read 6 -
+        20 serves d 20 200 held 10.0.3.1:1;10.0.3.2:1
+        130 says d 130 read 6 -
+        3130 says d 3130 read 6 -
+        3130 serves d 3130 404 - -
+        3131 serves d 3131 404 - -
+"""
+LOSS_OF_THREE += "".join(f"{4000 + n} says {c} 15 watch 6 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n"
+                         for n, c in enumerate("abc"))
+
 # (what it is, promise, history)
 BROKEN = [
     ("a 200 without a list", "P1 P3", """
@@ -149,6 +179,38 @@ BROKEN = [
     ("mass loss, and one leaves", "P3", MASS_LOSS.replace("1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad", """
         1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
         1100 serves a 1100 200 live 10.0.0.1:1""")),
+    ("too few clusters for a mass loss, and one stays", "P3", LOSS_OF_THREE + """
+        5100 says a 5090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        5110 serves a 5110 200 live 10.0.0.1:1;10.0.0.2:1"""),
+    ("four clusters, and one leaves within a second", "P3", """
+        1 says c 0 read 5 C=good
+        2 says d 0 read 5 D=good
+        3 says b 0 read 5 B=good
+        10 says a 0 read 5 A=good,E=good
+        10 serves a 10 200 live A;E
+        20 says a 10 watch 6 A=good,E=maint
+        120 says a 120 read 6 A=good,E=maint
+        120 serves a 120 200 live A"""),
+    ("held, and the first that recovers sends another away", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=bad,B=bad
+        20 serves a 20 200 held A;B
+        2000 says a 2000 read 7 A=good,B=bad
+        2000 serves a 2000 200 live A"""),
+    ("nothing registered, and the first that is again sends another away", "P3", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 -
+        20 serves a 20 200 held A;B
+        2000 says a 2000 read 7 A=bad
+        2000 serves a 2000 200 held A"""),
+    ("two reads in a row say it, with a lower index", "P3", """
+        10 says a 0 read 9 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 6 A=good,C=good
+        30 says a 20 read 7 A=good,C=good
+        40 serves a 40 200 live A"""),
     ("comes back by nothing", "P3 P5", """
         10 says a 0 read 5 A=good,B=good
         10 serves a 10 200 live A;B
@@ -371,6 +433,56 @@ FINE = [
         31 serves a 31 200 restored A
         31 serves b 31 200 restored C"""),
     ("mass loss: nobody leaves for half a minute", MASS_LOSS),
+    ("mass loss of restored members", LOSS_AFTER_RESTART),
+    ("a cluster that has ended does not count for a mass loss", LOSS_OF_THREE + """
+        5100 says a 5090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        5100 serves a 5100 200 live 10.0.0.1:1"""),
+    ("a cluster that is only named may not be there", """
+        1 names 0 5 a,b,c,d
+        2 says b 0 read 5 B=good
+        3 says c 0 read 5 C=good
+        10 says a 0 read 5 A=good,E=good
+        10 serves a 10 200 live A;E
+        20 says a 10 watch 6 A=good,E=maint
+        120 says a 120 read 6 A=good,E=maint
+        120 serves a 120 200 live A"""),
+    ("ended, and new with an index of its own", """
+        10 says a 0 read 9 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 9 -
+        20 serves a 20 200 held A
+        130 says a 130 read 9 -
+        3130 says a 3130 read 9 -
+        3130 serves a 3130 404 - -
+        4000 says a 3990 read 6 A=good
+        4000 serves a 4000 200 live A
+        4010 says a 4000 watch 7 A=good
+        4020 says a 4015 read 4 -
+        4025 serves a 4025 200 live A
+        4030 says a 4025 read 4 -
+        4030 serves a 4030 200 held A"""),
+    ("unknown, and still unknown", """
+        10 says a 0 read 5 A=good
+        10 serves a 10 200 live A
+        20 says a 10 read 9 -
+        20 serves a 20 200 held A
+        130 says a 130 read 9 -
+        3120 says a 3120 read 9 -
+        3125 says a 3120 watch 6 A=good,B=good
+        3125 serves a 3125 200 live A;B
+        3130 says a 3130 read 9 -
+        3130 serves a 3130 404 - -
+        3140 serves a 3140 404 - -"""),
+    ("held after maintenance, and gone: the delay is the one of maintenance", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 6 A=bad,B=maint
+        20 serves a 20 200 held A;B
+        30 says a 20 watch 7 A=bad
+        2000 says a 2000 read 8 A=good
+        2000 serves a 2000 200 live A;B
+        2100 says a 2100 read 8 A=good
+        2100 serves a 2100 200 live A"""),
     ("with so many clusters nobody leaves within a second", """
         1 names 0 5 a,b,c,d
         10 says a 0 read 5 A=good,B=good

@@ -40,6 +40,10 @@ class Answer(NamedTuple):
     addresses: tuple
     firm: int  # replies handed over before this must be known to it
 
+    def is_written(self, now, fields):
+        """Do the fields of a line say the same, asked for now?"""
+        return fields[1:] == [str(now), str(self.status), self.state, self.body or NOTHING]
+
 
 @lru_cache(maxsize=1 << 16)
 def _sort_key(text):
@@ -104,7 +108,7 @@ def check_reported(run, cluster, answer):
 def check_contested(run, cluster, answer):
     """P4: an address that another cluster has a good claim on is not served while there is one that is not
     contested."""
-    for name in answer.addresses:
+    for name in run.shared.intersection(answer.addresses):
         others = run.others(name, cluster)
         claimant = next((other for other in others if other.must_claim(name, answer.firm)), None)
         if claimant is not None and _has_one_of_its_own(run, cluster, name, answer):
@@ -211,26 +215,28 @@ class Run:
         self._said = set()
         self._last_line = 0
         self._forget()
-        self._begin(0)
+        self._begin(0, ())
         self.running = False
 
     def _forget(self):
         self.clusters = {}
         self.owners = {}  # address -> ids of the clusters of which it ever was
+        self.shared = set()  # addresses that have been of several
         self._guard = MassLossGuard(self.options.slack)
 
-    def _begin(self, at):
+    def _begin(self, at, restored):
         self.running = True
         self.started_at = at
         self.named = False
-        self._guard.begin()
+        self._guard.begin(restored)
         self._changed = set()  # clusters whose standing answer is to be judged again
         self._last = at
 
     # Events
 
     def take(self, line, at, word, fields):
-        self._judge_standing(at)
+        if at > self._last:
+            self._judge_standing(at, fields if word == "serves" else None)
         self._last_line = line
         if word == "start":
             self._start(at)
@@ -240,47 +246,47 @@ class Run:
             getattr(self, f"_take_{word}")(line, at, *fields)
 
     def end(self):
-        self._judge_standing(self._last + 1)
+        self._judge_standing(self._last + 1, None)
         return self.violations
 
     def _start(self, at):
         if not self.options.state:
             self._forget()
-        for cluster in self.clusters.values():
-            self._excuse_contested(cluster)
+        withheld = [address for cluster in self.clusters.values() for address in self._withheld(cluster)]
         for cluster in self.clusters.values():
             cluster.begin()
-        self._begin(at)
+        for address in withheld:
+            address.served_at = None
+        self._begin(at, [cluster.id for cluster in self.clusters.values() if cluster.may_be_restored])
 
-    def _excuse_contested(self, cluster):
+    def _withheld(self, cluster):
         """The state file holds what was served, and an address that was contested then may not be in it."""
-        for name, address in cluster.addresses.items():
-            if len(self.owners[name]) < 2:
-                continue
+        for name in self.shared.intersection(cluster.addresses):
             missing = cluster.answer is not None and name not in cluster.answer.addresses
             if missing or any(other.may_claim(name, self._last - self.options.slack)
                               for other in self.others(name, cluster)):
-                address.served_at = None
+                yield cluster.addresses[name]
 
     def _take_names(self, line, at, asked, index, ids):
         self.named = self.named or int(asked) >= self.started_at
         if ids != NOTHING:
-            self._guard.know(ids.split(","))
+            self._guard.name([name for name in ids.split(",") if name not in self.options.static], at)
 
     def _take_says(self, line, at, cluster_id, asked, kind, index, instances):
         if int(asked) < self.started_at or cluster_id in self.options.static:
             return  # to a process that has ended; static clusters are none of Consul's business
         cluster = self._cluster(cluster_id)
-        self._guard.know([cluster_id])
-        self._guard.now = at
+        self._guard.hear(cluster_id, at)
         reply = Reply(line, at, int(asked), kind, int(index), instances)
         cluster.take(reply, self._guard)
         self._changed.add(cluster_id)
         for name in reply.good:
-            self.owners.setdefault(name, set()).add(cluster_id)
-        for name in cluster.addresses:
-            if len(self.owners[name]) > 1:
-                self._changed |= self.owners[name]
+            owners = self.owners.setdefault(name, set())
+            owners.add(cluster_id)
+            if len(owners) > 1:
+                self.shared.add(name)
+        for name in self.shared.intersection(cluster.addresses):
+            self._changed |= self.owners[name]
 
     def _take_serves(self, line, at, cluster_id, asked, status, state, body):
         asked = int(asked)
@@ -313,7 +319,7 @@ class Run:
         return [self.clusters[other] for other in self.owners.get(name, ()) if other != cluster.id]
 
     def may_be_contested(self, name, cluster, answer):
-        return any(other.may_claim(name, answer.firm) for other in self.others(name, cluster))
+        return name in self.shared and any(other.may_claim(name, answer.firm) for other in self.others(name, cluster))
 
     # Judging
 
@@ -322,20 +328,22 @@ class Run:
             for promise, text in check(self, cluster, answer):
                 self._report(promise, answer.line, f"{cluster.id}: {text}")
 
-    def _judge_standing(self, now):
-        """Without slack an answer stands until the next one: what is said meanwhile must not make it wrong."""
-        if now > self._last and self._changed:
-            if self.options.slack == 0 and self.running:
-                for cluster_id in sorted(self._changed):
-                    cluster = self.clusters[cluster_id]
-                    if cluster.answer is not None:
-                        standing = cluster.answer._replace(line=self._last_line, asked=now, at=now, firm=now)
-                        self._judge(cluster, standing)
-            self._changed.clear()
+    def _judge_standing(self, now, again):
+        """Without slack an answer stands until the next one: what is said meanwhile must not make it wrong.
+        `again` is an answer that is about to be judged; when it is the same there is no need to do it twice."""
+        if self._changed and self.options.slack == 0 and self.running:
+            for cluster_id in sorted(self._changed):
+                standing = self.clusters[cluster_id].answer
+                if standing is not None and not (again and again[0] == cluster_id and standing.is_written(now, again)):
+                    self._judge(self.clusters[cluster_id],
+                                standing._replace(line=self._last_line, asked=now, at=now, firm=now))
+        self._changed.clear()
         self._last = now
 
     def _remember(self, cluster, answer):
         cluster.answer = answer
+        if answer.status == 404:
+            self._guard.is_unknown(cluster.id, answer.firm)
         if answer.status != 200:
             if cluster.emptiness.may_have_ended(answer.firm):
                 cluster.listed_at = None
