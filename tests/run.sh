@@ -225,7 +225,8 @@ find_xdist() {
 
 install_needs() {
     ./packaging/quickstart.sh --install-only || return
-    wanted ${every_tier/cleanroot/} || return 0
+    local but_cleanroot=${every_tier/cleanroot/}
+    wanted ${but_cleanroot} || return 0
     install_packages libcmocka-dev || return
     if wanted build lint; then
         install_packages clang:clang || return

@@ -237,22 +237,14 @@ static int64_t judge_emptiness(struct admission *a, const struct observation *o,
 
 static const char *explain(const struct judging *j, enum cluster_state state, bool registered)
 {
-    switch (state) {
-    case CLUSTER_GONE:
+    if (state == CLUSTER_GONE)
         return "nothing registered for the whole gone_delay";
-    case CLUSTER_HELD:
+    if (state == CLUSTER_HELD)
         return registered ? "no registered instance is healthy" : "nothing registered any more";
-    case CLUSTER_LIVE:
-        if (j->joined && j->left)
-            return "instances joined and left";
-        if (j->joined)
-            return "instance joined";
+    if (state == CLUSTER_LIVE && j->joined)
+        return j->left ? "instances joined and left" : "instance joined";
+    if (state == CLUSTER_LIVE)
         return j->left ? "instance left" : "confirmed by Consul";
-    case CLUSTER_UNREAD:
-    case CLUSTER_EMPTY:
-    case CLUSTER_RESTORED:
-        break;
-    }
     return registered ? "no instance has been healthy yet" : "nothing registered";
 }
 

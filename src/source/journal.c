@@ -147,7 +147,9 @@ static bool append(struct journal *j, const char *records, size_t len)
 bool journal_append(struct journal *j, const char *records, size_t len, struct error *reterr)
 {
     bool ok = j->fd < 0 ? journal_replace(j, records, len) : append(j, records, len);
-    return ok || error_set(reterr, "cannot write %s/" NAME ": %s", j->dir, strerror(errno));
+    if (!ok)
+        error_set(reterr, "cannot write %s/" NAME ": %s", j->dir, strerror(errno));
+    return ok;
 }
 
 void journal_remove(struct journal *j)

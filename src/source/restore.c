@@ -73,15 +73,14 @@ static bool end_restore(struct merge *merge, bool ok)
 /* Everything between header and end; `text` is taken apart. */
 static bool restore_lists(char *text, size_t count, struct merge *merge)
 {
-    char *at = text;
+    char *at = text, *line;
+    size_t seen = 0;
     bool ok = merge_begin(merge, count);
     if (!ok)
         return false;
-    for (size_t i = 0; ok && i < count; i++) {
-        char *line = next_part(&at, '\n');
-        ok = line != NULL && line[0] != 'g' && restore_record(line, merge); /* no "gone" here */
-    }
-    return end_restore(merge, ok && *at == '\0');
+    while (ok && (line = next_part(&at, '\n')) != NULL)
+        ok = seen++ < count && line[0] != 'g' && restore_record(line, merge); /* no "gone" here */
+    return end_restore(merge, ok && seen == count && *at == '\0');
 }
 
 /* Checks the frame; NULL when all is well, else what is wrong. */
@@ -143,18 +142,16 @@ static size_t count_lines(const struct buf *text)
 /* Their numbers rise by one. */
 bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequence)
 {
-    size_t count = count_lines(records);
-    char *at = records->data;
+    char *at = records->data, *line;
     uint64_t last = 0;
-    bool ok = merge_begin(merge, count);
+    bool ok = merge_begin(merge, count_lines(records));
     if (!ok)
         return false;
-    for (size_t i = 0; ok && i < count; i++) {
-        char *line = next_part(&at, '\n');
-        const char *text = line != NULL ? next_part(&line, ' ') : NULL;
+    while (ok && (line = next_part(&at, '\n')) != NULL) {
+        const char *text = next_part(&line, ' ');
         uint64_t number;
         ok = text != NULL && parse_number(text, &number) &&
-             (i == 0 ? number <= *sequence + 1 : number == last + 1) &&
+             (last == 0 ? number <= *sequence + 1 : number == last + 1) &&
              (number <= *sequence || restore_record(line, merge));
         last = ok ? number : last;
     }

@@ -221,8 +221,11 @@ static void write_in_place(struct spool *s)
     struct buf text;
     buf_init(&text, FILE_MAX);
     buf_clear(&s->since);
-    bool ok = render(s, &text) || error_set(&error, "out of memory");
-    ok = ok && file_replace(s->config->state.dir, FILE_NAME, text.data, text.len, &error);
+    bool ok = render(s, &text);
+    if (ok)
+        ok = file_replace(s->config->state.dir, FILE_NAME, text.data, text.len, &error);
+    else
+        error_set(&error, "out of memory");
     buf_clear(&text);
     written(s, ok, error.text);
 }
@@ -320,7 +323,11 @@ enum outcome { TAKEN, REFUSED, CANNOT };
 /* Is it us, now, rather than the file? Without memory any of the calls may have failed. */
 static bool is_passing(int code)
 {
-    return code == ENOMEM || code == EMFILE || code == ENFILE;
+    static const int passing[] = {ENOMEM, EMFILE, ENFILE};
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
+        if (code == passing[i])
+            return true;
+    return false;
 }
 
 static enum outcome cannot(const struct spool *s, int code, struct error *reterr)
@@ -332,8 +339,8 @@ static enum outcome cannot(const struct spool *s, int code, struct error *reterr
 static void refuse_state(const struct spool *s, const char *path, const char *why)
 {
     char aside[PATH_MAX];
-    int n = snprintf(aside, sizeof aside, "%s/%s.damaged", s->config->state.dir, FILE_NAME);
-    bool kept = n > 0 && (size_t)n < sizeof aside && rename(path, aside) == 0;
+    (void)snprintf(aside, sizeof aside, "%s/%s.damaged", s->config->state.dir, FILE_NAME);
+    bool kept = rename(path, aside) == 0;
     LOG_ERROR("the state file is refused, starting without it", F_STR("file", path),
               F_STR("error", why), F_STR("kept_as", kept ? aside : "(could not be renamed)"));
 }

@@ -320,6 +320,9 @@ TEST(test_spool__lines_that_we_would_not_write_are_refused)
         {"claster a 5 10.0.0.1:80\n", 1},
         {"\n", 1},
         {"cluster a 5 10.0.0.1:80\n", 2},
+        {"cluster a\n", 1},
+        {"gone a\n", 1},
+        {"gone a\ncluster a 5 10.0.0.1:80\n", 2},
         {"cluster a 5 10.0.0.1:80\n", 0},
         {"cluster a 5 10.0.0.1:80\ncluster b 5 x\n", 2},
     };
@@ -328,6 +331,23 @@ TEST(test_spool__lines_that_we_would_not_write_are_refused)
         if (begin_run() != 0)
             fail_msg("%s", bad[i].body);
         assert_string_equal(served("a"), "(none) ");
+        end_run();
+    }
+}
+
+TEST(test_spool__a_file_without_a_sequence_is_refused)
+{
+    static const char source[] = "source nameServer - - -\n";
+    static const char *const bad[] = {
+        "", "sequenze 7\n", "sequence\n", "sequence x\n", "sequence 07\n", "sequence -7\n"};
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        char head[128];
+        (void)snprintf(head, sizeof head, "%s%s", source, bad[i]);
+        forge(head, "", 0);
+        (void)begin_run();
+        if (!temp_exists(&temp, DAMAGED))
+            fail_msg("%s", bad[i]);
+        (void)unlink(temp_path(&temp, DAMAGED));
         end_run();
     }
 }
@@ -808,6 +828,7 @@ int main(void)
         T(test_spool__a_damaged_file_is_kept_aside),
         T(test_spool__a_file_made_elsewhere_with_a_right_checksum_is_read),
         T(test_spool__lines_that_we_would_not_write_are_refused),
+        T(test_spool__a_file_without_a_sequence_is_refused),
         T(test_spool__a_file_of_another_prefix_is_not_used),
         T(test_spool__a_file_of_another_datacenter_is_not_used),
         T(test_spool__a_file_of_another_version_is_not_used),
