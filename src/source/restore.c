@@ -80,7 +80,7 @@ static bool restore_lists(char *text, size_t count, struct merge *merge)
         return false;
     while (ok && (line = next_part(&at, '\n')) != NULL)
         ok = seen++ < count && line[0] != 'g' && restore_record(line, merge); /* no "gone" here */
-    return end_restore(merge, ok && seen == count && *at == '\0');
+    return end_restore(merge, ok && seen == count);
 }
 
 /* Checks the frame; NULL when all is well, else what is wrong. */

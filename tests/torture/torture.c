@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Frames of this program that tell one call from another. */
-#define SITE_DEPTH 8
+#define SITE_DEPTH 14
 #define BACKTRACE_DEPTH 48
 #define PAGE_BYTES 4096
 
