@@ -34,6 +34,7 @@
 #define IDLE_WAKE_BURST 10
 #define IDLE_WAKE_REFILL_MS 500
 #define WAIT_SPREAD_PERCENT 20
+#define READ_ANEW_SPACING_MS 30000
 
 struct source {
     struct watch_context context;
@@ -43,8 +44,9 @@ struct source {
     struct backoff backoff;
     struct bucket idle_wakes;
     uint64_t index;
-    uint64_t generation; /* of the names reply being taken */
-    bool named;          /* there was a first names reply */
+    int64_t read_anew_ms; /* not before */
+    uint64_t generation;  /* of the names reply being taken */
+    bool named;           /* there was a first names reply */
     bool complete;
     bool told_unreachable; /* the merge knows */
     bool told_partly;      /* the merge knows */
@@ -281,6 +283,18 @@ static void names_answered(struct source *s)
     check_complete(s);
 }
 
+/* Not each time when the index goes to and fro, as between two servers that are read by turns. */
+static void read_all_anew(struct source *s, int64_t now_ms)
+{
+    if (now_ms < s->read_anew_ms)
+        return;
+    s->read_anew_ms = now_ms + READ_ANEW_SPACING_MS;
+    LOG_INFO("the index of the services went back: reading all anew",
+             F_INT("clusters", s->context.clusters));
+    for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+        cluster_watch_check(w);
+}
+
 static void on_names(void *arg, const struct httpc_reply *reply)
 {
     struct source *s = arg;
@@ -294,11 +308,8 @@ static void on_names(void *arg, const struct httpc_reply *reply)
     if (reply->index < s->index) {
         /* Restored snapshot or another server: what a blocking query says now proves nothing, and a
          * cluster's own may wait for an index that will not come for long. */
-        LOG_INFO("the index of the services went back: reading all anew",
-                 F_INT("clusters", s->context.clusters));
         s->index = 0;
-        for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
-            cluster_watch_check(w);
+        read_all_anew(s, now);
     } else {
         if (!take_names(s, reply, &error)) {
             names_failed(s, reply, error.text);
@@ -384,6 +395,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     s->context.gone = on_gone;
     s->context.arg = s;
     s->timer = TIMER(send_names, s);
+    s->read_anew_ms = httpc_now(httpc);
     backoff_init(&s->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
     bucket_init(&s->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
     if (!ok || !drop_excluded(s))

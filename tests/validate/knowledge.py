@@ -145,9 +145,12 @@ class Address:
                 self.late_due = min(self.late_due, since + options.settle)
         elif health == BAD and self.late_maintenance:
             self._begin_late(since, False, options)
+            self.late_maintenance = not reply.sure  # passed over perhaps: then the next one is what begins it
         if anew:
             # The first that recovers does not send the others away: their delays begin anew.
-            self._begin_late(since, self.late_maintenance, options)
+            maintenance = self.late_maintenance
+            self._begin_late(since, maintenance and health != BAD, options)
+            self.late_maintenance = maintenance
 
     def _begin_late(self, since, maintenance, options):
         self.late_since = since

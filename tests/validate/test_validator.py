@@ -358,6 +358,14 @@ FINE = [
         20 says a 10 watch 6 A=good,B=maint
         120 says a 120 read 6 A=good,B=maint
         120 serves a 120 200 live A"""),
+    ("out of maintenance by a read that may have been passed over", """
+        10 says a 0 read 50 A=good,B=good
+        10 serves a 10 200 live A;B
+        20 says a 10 watch 51 A=good,B=maint
+        30 says a 25 read 5 A=good,B=bad
+        60 says a 40 read 5 A=good,B=bad
+        1035 says a 1035 read 5 A=good,B=bad
+        1035 serves a 1035 200 live A;B"""),
     ("failing, then put in maintenance", """
         10 says a 0 read 5 A=good,B=good
         10 serves a 10 200 live A;B
