@@ -107,6 +107,16 @@ static bool take_signals(struct daemon *d, struct error *reterr)
     return error_set(reterr, "cannot wait for signals: %s", strerror(errno));
 }
 
+/* From here on a signal ends the process at once: threads are waited for, and a disk may hang. */
+static void leave_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static bool start_sources(struct daemon *d, struct error *reterr)
 {
     d->registry = registry_new(reterr);
@@ -219,6 +229,7 @@ static int run(struct daemon *d)
         if (what == SIGHUP)
             ask_to_reload_token(d);
     drain(d);
+    leave_signals();
     stop_all(d);
     LOG_INFO("stopped", F_STR("version", NSADDRD_VERSION));
     return EXIT_SUCCESS;

@@ -53,8 +53,8 @@ say() {
 
 # --- arguments ------------------------------------------------------------------------------------
 
-every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan faults
-    faults-san chaos coverage real bench cleanroot"
+every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan"
+every_tier="$every_tier faults faults-san chaos coverage real bench cleanroot"
 tiers=
 require_real=no
 long=no
@@ -140,9 +140,9 @@ missing_for_real() {
 }
 
 real_missing=
-if wanted real bench; then
+if wanted faults faults-san real bench; then
     real_missing=$(missing_for_real)
-    if [ -n "$real_missing" ] && [ "$require_real" = yes ]; then
+    if wanted real bench && [ -n "$real_missing" ] && [ "$require_real" = yes ]; then
         printf 'run.sh: --require-real, but these are missing:\n' >&2
         printf '  %s\n' "${real_missing//$'\n'/$'\n'  }" >&2
         exit 1
@@ -298,6 +298,13 @@ record_tests() {
 }
 
 finish() {
+    local tier
+    for tier in $tiers; do # nobody is to believe that a tier ran which did not
+        case "$(printf '%s\n' "${table[@]}" "${not_run[@]}")" in
+        *"$tier "*) ;;
+        *) record "$tier" 0 1 0 0 "did not run" ;;
+        esac
+    done
     local line what
     printf '\n%-12s %7s %7s %7s %8s\n' tier passed failed skipped time
     for line in "${table[@]}"; do
@@ -403,7 +410,10 @@ schedules_share() {
         "$python" tests/validate/validator.py
 }
 
+# The scenarios, which unit has judged by their own words, and then the schedules.
 schedules() {
+    build/tests/sim/scenario --history /dev/fd/3 tests/sim/scenarios/*.txt \
+        3>&1 >"$reports/schedules.scenarios.log" | "$python" tests/validate/validator.py || return
     local share pids=() status=0 first=${NSADDRD_SEED:-1} count=10000
     [ "$long" = no ] || count=100000
     count=$((count / jobs))
@@ -492,6 +502,17 @@ clean_root() {
     return "$status"
 }
 
+# Once per run.
+parts_built=
+real_parts() {
+    if [ -z "$parts_built" ]; then
+        say "building or finding Consul, fabio and RocketMQ in $cache"
+        parts_built=no
+        tests/real/parts/build.sh && parts_built=yes
+    fi
+    [ "$parts_built" = yes ]
+}
+
 # --- the run --------------------------------------------------------------------------------------
 
 if ! install_needs; then
@@ -531,7 +552,11 @@ if wanted daemon-tsan && build_tsan; then
     pytest_tier daemon-tsan build-tsan/nsaddrd "${side_by_side[@]}" tests/daemon
 fi
 if [ "$long" = yes ]; then
-    export NSADDRD_LONG=1 NSADDRD_SCHEDULES=1000
+    export NSADDRD_LONG=1 NSADDRD_SCHEDULES=${NSADDRD_SCHEDULES:-1000}
+fi
+# The faults of the wire are put in front of a real Consul where there can be one.
+if wanted faults faults-san && [ -z "$real_missing" ]; then
+    real_parts && export NSADDRD_REQUIRE_REAL=1
 fi
 if wanted faults && build_gcc; then
     pytest_tier faults build/nsaddrd tests/faults
@@ -554,8 +579,7 @@ if wanted real bench && [ -n "$real_missing" ]; then
     not_run+=("    install them, then: ./tests/run.sh --only real")
 elif wanted real bench && build_gcc; then
     started=$SECONDS
-    say "real: building or finding Consul, fabio and RocketMQ in $cache"
-    if tests/real/parts/build.sh; then
+    if real_parts; then
         wanted real && pytest_tier real build/nsaddrd tests/real --durations=20
         wanted bench && check_tier bench "tests/bench" bench
     else

@@ -309,6 +309,7 @@ static void on_names(void *arg, const struct httpc_reply *reply)
         /* Restored snapshot or another server: what a blocking query says now proves nothing, and a
          * cluster's own may wait for an index that will not come for long. */
         s->index = 0;
+        s->found = 0;
         read_all_anew(s, now);
     } else {
         if (!take_names(s, reply, &error)) {

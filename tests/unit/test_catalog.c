@@ -56,7 +56,7 @@ static const char *services_path(struct catalog_read read)
 
 TEST(test_catalog__a_plain_read_has_no_query)
 {
-    assert_string_equal(health_path("nameServera", (struct catalog_read){.authoritative = true}),
+    assert_string_equal(health_path("nameServera", (struct catalog_read){.index = 0}),
                         "/v1/health/service/nameServera");
     assert_string_equal(services_path((struct catalog_read){.index = 0}), "/v1/catalog/services");
 }
@@ -68,6 +68,12 @@ TEST(test_catalog__a_blocking_query_has_index_and_wait_with_unit)
                         "/v1/health/service/a?index=18446744073709551615&wait=55000ms");
     assert_string_equal(services_path(read),
                         "/v1/catalog/services?index=18446744073709551615&wait=55000ms");
+}
+
+TEST(test_catalog__an_authoritative_read_is_of_the_leader)
+{
+    assert_string_equal(health_path("a", (struct catalog_read){.authoritative = true}),
+                        "/v1/health/service/a?leader");
 }
 
 TEST(test_catalog__a_consistent_read_says_so)
@@ -82,7 +88,7 @@ TEST(test_catalog__stale_is_for_watches_only)
     assert_string_equal(health_path("a", (struct catalog_read){.index = 1, .wait_ms = 1000}),
                         "/v1/health/service/a?index=1&wait=1000ms&stale");
     assert_string_equal(health_path("a", (struct catalog_read){.authoritative = true}),
-                        "/v1/health/service/a");
+                        "/v1/health/service/a?leader");
 }
 
 TEST(test_catalog__never_asks_for_stale_and_consistent_at_once)
@@ -639,6 +645,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_catalog__a_plain_read_has_no_query, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catalog__a_blocking_query_has_index_and_wait_with_unit,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__an_authoritative_read_is_of_the_leader, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_catalog__a_consistent_read_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catalog__stale_is_for_watches_only, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catalog__never_asks_for_stale_and_consistent_at_once,

@@ -240,7 +240,7 @@ TEST(test_source_consul__the_first_reads_are_authoritative)
 {
     start_with_a("consul.consistency=stale");
     size_t first = fake_find(httpc, "GET " HEALTH "a", 0);
-    assert_string_equal(httpc->requests[first].path, HEALTH "a");
+    assert_string_equal(httpc->requests[first].path, HEALTH "a?leader");
 }
 
 TEST(test_source_consul__one_failing_cluster_does_not_keep_us_from_being_ready)
