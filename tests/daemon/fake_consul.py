@@ -531,14 +531,22 @@ class _Server(socketserver.ThreadingMixIn):
             except OSError:
                 pass  # its peer was faster
 
+    def process_request(self, request, client_address):
+        # Before its thread runs, so that none is left open when all are dropped.
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
     def finish_request(self, request, client_address):
         if self.fake._tls:
+            plain = request
             try:
                 request = self.fake._tls.wrap_socket(request, server_side=True)
             except (ssl.SSLError, OSError):
                 self.fake.broken_handshakes += 1
                 return  # the client does not trust us, or has no certificate: it will say so itself
-        self.connections.add(request)
+            finally:
+                self.connections.discard(plain)
+            self.connections.add(request)
         try:
             super().finish_request(request, client_address)
         finally:
