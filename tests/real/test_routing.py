@@ -53,6 +53,7 @@ def test_a_lost_registration_gives_nobody_a_neighbours_list(run, consul, fabio, 
         with contextlib.ExitStack() as stack:
             for watcher in watchers.values():
                 stack.enter_context(watcher)
+            until("every watcher to have asked", lambda: [w.outcomes() for w in watchers.values()], all)
             consul.deregister(f"nameSvrIndex-{lost}-127.0.0.1-{nsaddrd.port}")
             until(
                 "fabio to drop the route",
