@@ -44,13 +44,20 @@ struct cluster {
     const char *id;        /* NUL-terminated */
     const char *body;      /* "a:p;b:p", NUL-terminated; "" only when UNREAD or EMPTY */
     size_t body_len;
-    size_t count;         /* addresses in the body */
+    size_t count; /* addresses in the body */
+    const char
+        *withheld; /* more of it, in the same form, which another cluster claims, too; or "" */
     char etag[ETAG_SIZE]; /* quoted; of the body alone, so equal on every replica */
 };
 
 /* `list` must be sorted and free of duplicates (endpoint_sort); it is copied. New. */
 struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
                             const struct endpoint *list, size_t count) MUST_CHECK;
+/* And with addresses that are withheld; sorted and copied, too. */
+struct cluster *cluster_new_withholding(const char *id, enum cluster_state state,
+                                        int64_t since_wall_ms, const struct endpoint *list,
+                                        size_t count, const struct endpoint *withheld,
+                                        size_t withheld_count) MUST_CHECK;
 const struct cluster *cluster_ref(const struct cluster *c);
 void cluster_unref(const struct cluster *c);
 

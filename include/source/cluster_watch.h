@@ -97,9 +97,11 @@ struct cluster_watch {
     bool failing;
     bool unpublished; /* the merge could not take the last change */
     bool ask_consistent;
-    size_t unusable;  /* instances, in the last reply */
-    size_t contested; /* addresses that another cluster has a good claim on, too */
-    bool reclaimed;   /* in the list of those */
+    size_t unusable;           /* instances, in the last reply */
+    size_t contested;          /* addresses that another cluster has a good claim on, too */
+    struct endpoint *withheld; /* those of an earlier run, sorted */
+    size_t withheld_count;
+    bool reclaimed; /* in the list of those */
     struct cluster_watch *next_reclaimed;
     struct backoff backoff;
 
@@ -126,9 +128,8 @@ struct cluster_watch {
 struct cluster_watch *cluster_watch_new(struct watch_context *context, const char *id) MUST_CHECK;
 void cluster_watch_free(struct cluster_watch *w);
 
-/* Starts from the list of an earlier run. Before the first read. */
-bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list,
-                           size_t count) MUST_CHECK;
+/* Starts from what an earlier run served and withheld. Before the first read. */
+bool cluster_watch_restore(struct cluster_watch *w, const struct cluster *c) MUST_CHECK;
 
 /* Begins anew, as a cluster that never had an address. */
 void cluster_watch_restart(struct cluster_watch *w);

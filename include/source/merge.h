@@ -56,6 +56,10 @@ void merge_first_read(struct merge *m, enum first_read how);
 bool merge_begin(struct merge *m, size_t count) MUST_CHECK;
 bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
                const struct endpoint *list, size_t count, const char *why) MUST_CHECK;
+bool merge_set_withholding(struct merge *m, const char *id, enum cluster_state state,
+                           const struct endpoint *list, size_t count,
+                           const struct endpoint *withheld, size_t withheld_count,
+                           const char *why) MUST_CHECK;
 void merge_remove(struct merge *m, const char *id, const char *why);
 void merge_commit(struct merge *m);
 /* Instead of commit: nothing of it is served. */

@@ -7,12 +7,15 @@
  *     nsaddrd-state 2
  *     source <service_prefix> <datacenter> <namespace> <partition>      ("-" for an empty one)
  *     sequence <number of the last change that is in it>
- *     cluster <id> <live or held since, ms since 1970, for people> <list>
+ *     cluster <id> <live or held since, ms since 1970, for people> <list>[ <withheld>]
  *     end <number of clusters> <FNV-1a of all bytes before this line, 16 hex digits>
  *
  *   nsaddrd.journal  the changes since then, each written before it is served (journal.h)
- *     <number of the change> cluster <id> <since> <list>
+ *     <number of the change> cluster <id> <since> <list>[ <withheld>]
  *     <number of the change> gone <id>
+ *
+ * What is withheld is what another cluster claims, too (claims.h): it is still known to be so after
+ * a restart.
  *
  * So what was served is what is restored, whenever the process ends. A journal is only followed
  * from where the state file ends; whichever of both a crash leaves older, the outcome is the same.

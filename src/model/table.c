@@ -17,7 +17,7 @@ struct counted_cluster {
     struct cluster pub;
     atomic_size_t refs;
     uint64_t hash;
-    char text[]; /* id, NUL, body, NUL */
+    char text[]; /* id, body, withheld, each with its NUL */
 };
 
 /* Open addressing, linear probing, at most half full. */
@@ -37,24 +37,41 @@ const char *cluster_state_name(enum cluster_state state)
     return names[state];
 }
 
-struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
-                            const struct endpoint *list, size_t count)
+static bool append_list(struct buf *out, const struct endpoint *list, size_t count)
 {
-    struct counted_cluster *c = NULL;
-    struct buf body;
-    buf_init(&body, BODY_MAX);
     for (size_t i = 0; i < count; i++) {
         char text[ENDPOINT_TEXT_SIZE];
         size_t len = endpoint_format(&list[i], text);
-        if ((i > 0 && !buf_append_char(&body, ';')) || !buf_append(&body, text, len))
-            goto out;
+        if ((i > 0 && !buf_append_char(out, ';')) || !buf_append(out, text, len))
+            return false;
     }
+    return true;
+}
+
+struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
+                            const struct endpoint *list, size_t count)
+{
+    return cluster_new_withholding(id, state, since_wall_ms, list, count, NULL, 0);
+}
+
+struct cluster *cluster_new_withholding(const char *id, enum cluster_state state,
+                                        int64_t since_wall_ms, const struct endpoint *list,
+                                        size_t count, const struct endpoint *withheld,
+                                        size_t withheld_count)
+{
+    struct counted_cluster *c = NULL;
+    struct buf body, more;
+    buf_init(&body, BODY_MAX);
+    buf_init(&more, BODY_MAX);
+    if (!append_list(&body, list, count) || !append_list(&more, withheld, withheld_count))
+        goto out;
     size_t id_size = strlen(id) + 1;
-    c = malloc(sizeof *c + id_size + body.len + 1);
+    c = malloc(sizeof *c + id_size + body.len + 1 + more.len + 1);
     if (c == NULL)
         goto out;
     memcpy(c->text, id, id_size);
     memcpy(c->text + id_size, buf_text(&body), body.len + 1);
+    memcpy(c->text + id_size + body.len + 1, buf_text(&more), more.len + 1);
     c->pub = (struct cluster){
         .state = state,
         .since_wall_ms = since_wall_ms,
@@ -62,6 +79,7 @@ struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t si
         .body = c->text + id_size,
         .body_len = body.len,
         .count = count,
+        .withheld = c->text + id_size + body.len + 1,
     };
     (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
                    hash_bytes(c->pub.body, body.len));
@@ -69,6 +87,7 @@ struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t si
     atomic_init(&c->refs, 1);
 out:
     buf_clear(&body);
+    buf_clear(&more);
     return c == NULL ? NULL : &c->pub;
 }
 

@@ -9,6 +9,8 @@
 #include "source/cluster_watch.h"
 #include "source/merge.h"
 
+#define CLAIMS_CHANGED "another cluster claims an address, or does no longer"
+
 static void note_contested(struct cluster_watch *w, const struct grant *g)
 {
     char address[ENDPOINT_TEXT_SIZE];
@@ -22,16 +24,41 @@ static void note_contested(struct cluster_watch *w, const struct grant *g)
     w->contested = g->contested;
 }
 
-/* A claim is good only while Consul confirms it. */
-static void make_claims(const struct admission *a, struct claim *out)
+static int compare_endpoints(const void *a, const void *b)
 {
-    for (size_t i = 0; i < a->count; i++)
-        out[i] = (struct claim){.endpoint = a->members[i].endpoint,
-                                .good = a->state == CLUSTER_LIVE && !a->members[i].leaving};
+    return endpoint_compare(a, b);
 }
 
-static bool set_in_table(struct cluster_watch *w, const struct endpoint *list, size_t count,
-                         const char *why)
+/* A claim is good while Consul confirms it. After a restart one that was contested before counts as
+ * good, too, until its cluster is read: else the first cluster that is would be given the address. */
+static void make_claims(const struct cluster_watch *w, struct claim *out)
+{
+    const struct admission *a = &w->admission;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct endpoint *e = &a->members[i].endpoint;
+        bool good = a->state == CLUSTER_LIVE && !a->members[i].leaving;
+        if (a->state == CLUSTER_RESTORED && w->withheld_count > 0)
+            good = bsearch(e, w->withheld, w->withheld_count, sizeof *e, compare_endpoints) != NULL;
+        out[i] = (struct claim){.endpoint = *e, .good = good};
+    }
+}
+
+struct lists {
+    struct endpoint *granted;
+    size_t count;
+    struct endpoint *withheld; /* good claims that are not */
+    size_t withheld_count;
+};
+
+static void withhold(const struct claim *claims, size_t count, struct lists *l)
+{
+    for (size_t i = 0; i < count; i++)
+        if (claims[i].good && bsearch(&claims[i].endpoint, l->granted, l->count, sizeof *l->granted,
+                                      compare_endpoints) == NULL)
+            l->withheld[l->withheld_count++] = claims[i].endpoint;
+}
+
+static bool set_in_table(struct cluster_watch *w, const struct lists *l, const char *why)
 {
     struct merge *m = w->context->merge;
     enum cluster_state state = w->admission.state;
@@ -43,7 +70,8 @@ static bool set_in_table(struct cluster_watch *w, const struct endpoint *list, s
     else if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
         ok = merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
     else
-        ok = merge_set(m, w->id, state, false, list, count, why);
+        ok = merge_set_withholding(m, w->id, state, l->granted, l->count, l->withheld,
+                                   l->withheld_count, why);
     merge_commit(m);
     return ok;
 }
@@ -53,15 +81,19 @@ static bool publish(struct cluster_watch *w, const char *why)
     const struct admission *a = &w->admission;
     bool ok = false;
     struct claim *claims = calloc(a->count + 1, sizeof *claims);
-    struct endpoint *list = calloc(a->count + 1, sizeof *list);
-    if (claims != NULL && list != NULL) {
-        make_claims(a, claims);
-        struct grant g = claims_grant(w->context->claims, w->id, claims, a->count, list);
+    struct lists l = {.granted = calloc(a->count + 1, sizeof *l.granted),
+                      .withheld = calloc(a->count + 1, sizeof *l.withheld)};
+    if (claims != NULL && l.granted != NULL && l.withheld != NULL) {
+        make_claims(w, claims);
+        struct grant g = claims_grant(w->context->claims, w->id, claims, a->count, l.granted);
+        l.count = g.count;
+        withhold(claims, a->count, &l);
         note_contested(w, &g);
-        ok = set_in_table(w, list, g.count, why);
+        ok = set_in_table(w, &l, why);
     }
     free(claims);
-    free(list);
+    free(l.granted);
+    free(l.withheld);
     return ok;
 }
 
@@ -83,7 +115,7 @@ static bool set_claims(struct cluster_watch *w)
     struct claim *claims = calloc(a->count + 1, sizeof *claims);
     if (claims == NULL)
         return false;
-    make_claims(a, claims);
+    make_claims(w, claims);
     bool ok = claims_set(x->claims, w->id, claims, a->count, note_reclaimed, x);
     free(claims);
     return ok;
@@ -95,7 +127,7 @@ static void publish_reclaimed(struct watch_context *x)
         struct cluster_watch *w = x->first_reclaimed;
         x->first_reclaimed = w->next_reclaimed;
         w->reclaimed = false;
-        w->unpublished = !publish(w, "another cluster claims an address, or does no longer");
+        w->unpublished = !publish(w, CLAIMS_CHANGED);
         if (w->unpublished)
             cluster_watch_read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
     }
@@ -111,8 +143,7 @@ bool publish_claims(struct cluster_watch *w)
 void publish_observed(struct cluster_watch *w, const char *why)
 {
     bool claimed = set_claims(w);
-    if (why != NULL || w->unpublished || !claimed)
-        w->unpublished =
-            !publish(w, why != NULL ? why : "once more, there was no memory") || !claimed;
+    if (why != NULL || w->unpublished || !claimed || w->contested > 0)
+        w->unpublished = !publish(w, why != NULL ? why : CLAIMS_CHANGED) || !claimed;
     publish_reclaimed(w->context);
 }

@@ -463,9 +463,33 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     return w;
 }
 
-bool cluster_watch_restore(struct cluster_watch *w, const struct endpoint *list, size_t count)
+static int compare_endpoints(const void *a, const void *b)
 {
-    return admission_restore(&w->admission, list, count) && publish_claims(w);
+    return endpoint_compare(a, b);
+}
+
+bool cluster_watch_restore(struct cluster_watch *w, const struct cluster *c)
+{
+    bool ok = false;
+    size_t count;
+    struct endpoint *all = NULL;
+    struct endpoint *list = endpoint_parse_list(c->body, &count);
+    if (c->withheld[0] != '\0')
+        w->withheld = endpoint_parse_list(c->withheld, &w->withheld_count);
+    if (list == NULL || (c->withheld[0] != '\0' && w->withheld == NULL))
+        goto out;
+    all = calloc(count + w->withheld_count, sizeof *all);
+    if (all == NULL)
+        goto out;
+    memcpy(all, list, count * sizeof *all);
+    if (w->withheld_count > 0)
+        memcpy(all + count, w->withheld, w->withheld_count * sizeof *all);
+    qsort(all, count + w->withheld_count, sizeof *all, compare_endpoints);
+    ok = admission_restore(&w->admission, all, count + w->withheld_count) && publish_claims(w);
+out:
+    free(all);
+    free(list);
+    return ok;
 }
 
 void cluster_watch_restart(struct cluster_watch *w)
@@ -499,6 +523,7 @@ void cluster_watch_free(struct cluster_watch *w)
     x->unanswered -= !w->answered;
     x->unread -= !w->was_read;
     admission_clear(&w->admission);
+    free(w->withheld);
     free(w->service);
     free(w);
 }

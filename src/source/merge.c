@@ -103,7 +103,8 @@ bool merge_begin(struct merge *m, size_t count)
 
 static bool same(const struct cluster *a, const struct cluster *b)
 {
-    return a->state == b->state && a->pinned == b->pinned && strcmp(a->body, b->body) == 0;
+    return a->state == b->state && a->pinned == b->pinned && strcmp(a->body, b->body) == 0 &&
+           strcmp(a->withheld, b->withheld) == 0;
 }
 
 /* Names without a list come and go with the names watch; only lists are news. */
@@ -116,31 +117,60 @@ static void log_change(const struct cluster *old, const struct cluster *new, con
              F_STR("new", new->body), F_STR("why", why));
 }
 
-bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
-               const struct endpoint *list, size_t count, const char *why)
+/* `c` (stolen; NULL: there was no memory for it) takes its place. */
+static bool put(struct merge *m, const char *id, struct cluster *c, const char *why)
 {
     const struct cluster *old = table_find(m->next, id, strlen(id));
-    if (old != NULL && old->pinned)
-        return true;
-    bool same_state = old != NULL && old->state == state;
-    int64_t since = same_state ? old->since_wall_ms : clock_wall_ms();
-    struct cluster *c = cluster_new(id, state, since, list, count);
     if (c == NULL) {
         LOG_ERROR("out of memory: a change waits, what is served stays", F_STR("cluster", id));
         return false;
     }
-    c->pinned = pinned;
     if (old != NULL && same(old, c)) {
         cluster_unref(c);
         return true;
     }
-    if (state != CLUSTER_UNREAD)
+    if (c->state != CLUSTER_UNREAD)
         log_change(old, c, why);
     if (m->spool != NULL)
         spool_note(m->spool, old, c);
     table_set(m->next, c);
     m->next_differs = true;
     return true;
+}
+
+static bool is_pinned(const struct merge *m, const char *id)
+{
+    const struct cluster *old = table_find(m->next, id, strlen(id));
+    return old != NULL && old->pinned;
+}
+
+static int64_t since(const struct merge *m, const char *id, enum cluster_state state)
+{
+    const struct cluster *old = table_find(m->next, id, strlen(id));
+    return old != NULL && old->state == state ? old->since_wall_ms : clock_wall_ms();
+}
+
+bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
+               const struct endpoint *list, size_t count, const char *why)
+{
+    if (is_pinned(m, id))
+        return true;
+    struct cluster *c = cluster_new(id, state, since(m, id, state), list, count);
+    if (c != NULL)
+        c->pinned = pinned;
+    return put(m, id, c, why);
+}
+
+bool merge_set_withholding(struct merge *m, const char *id, enum cluster_state state,
+                           const struct endpoint *list, size_t count,
+                           const struct endpoint *withheld, size_t withheld_count, const char *why)
+{
+    if (is_pinned(m, id))
+        return true;
+    return put(m, id,
+               cluster_new_withholding(id, state, since(m, id, state), list, count, withheld,
+                                       withheld_count),
+               why);
 }
 
 void merge_remove(struct merge *m, const char *id, const char *why)

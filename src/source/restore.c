@@ -33,18 +33,23 @@ static bool parse_number(const char *text, uint64_t *number)
     return strcmp(written, text) == 0;
 }
 
-/* "<id> <since> <list>": since is for people who read the file. */
+/* "<id> <since> <list>[ <withheld>]": since is for people who read the file. */
 static bool restore_cluster(char *line, struct merge *merge)
 {
-    char *body = line;
-    const char *id = next_part(&body, ' ');
-    if (id == NULL || next_part(&body, ' ') == NULL || !cluster_id_valid(id, strlen(id)))
+    char *rest = line;
+    const char *id = next_part(&rest, ' ');
+    if (id == NULL || next_part(&rest, ' ') == NULL || !cluster_id_valid(id, strlen(id)))
         return false;
-    size_t count;
-    struct endpoint *list = endpoint_parse_list(body, &count);
-    bool ok = list != NULL &&
-              merge_set(merge, id, CLUSTER_RESTORED, false, list, count, "from the state file");
+    const char *body = next_part(&rest, ' ');
+    const char *more = body != NULL ? rest : NULL;
+    size_t count, more_count = 0;
+    struct endpoint *list = endpoint_parse_list(body != NULL ? body : rest, &count);
+    struct endpoint *withheld = more != NULL ? endpoint_parse_list(more, &more_count) : NULL;
+    bool ok = list != NULL && (withheld != NULL || more == NULL) &&
+              merge_set_withholding(merge, id, CLUSTER_RESTORED, list, count, withheld, more_count,
+                                    "from the state file");
     free(list);
+    free(withheld);
     return ok;
 }
 

@@ -354,14 +354,11 @@ static bool adopt(const struct cluster *c, void *arg)
     struct source *s = arg;
     if (c->state != CLUSTER_RESTORED)
         return true;
-    size_t count;
-    struct endpoint *list = endpoint_parse_list(c->body, &count);
-    struct cluster_watch *w = list != NULL ? add_watch(s, c->id) : NULL;
-    if (w == NULL || !cluster_watch_restore(w, list, count))
+    struct cluster_watch *w = add_watch(s, c->id);
+    if (w == NULL || !cluster_watch_restore(w, c))
         s->out_of_memory = true;
     else
         w->published = true;
-    free(list);
     return !s->out_of_memory;
 }
 

@@ -116,7 +116,8 @@ static bool is_kept(const struct cluster *c)
 
 static bool append_cluster(struct buf *out, const struct cluster *c)
 {
-    return buf_printf(out, "cluster %s %" PRId64 " %s\n", c->id, c->since_wall_ms, c->body);
+    return buf_printf(out, "cluster %s %" PRId64 " %s%s%s\n", c->id, c->since_wall_ms, c->body,
+                      c->withheld[0] != '\0' ? " " : "", c->withheld);
 }
 
 struct writing {
@@ -235,7 +236,8 @@ static void write_in_place(struct spool *s)
 void spool_note(struct spool *s, const struct cluster *old, const struct cluster *new)
 {
     bool was = is_kept(old), is = is_kept(new);
-    if ((!was && !is) || (was && is && strcmp(old->body, new->body) == 0))
+    if ((!was && !is) || (was && is && strcmp(old->body, new->body) == 0 &&
+                          strcmp(old->withheld, new->withheld) == 0))
         return;
     (void)buf_printf(&s->noted, "%" PRIu64 " ", ++s->noted_sequence);
     if (is)

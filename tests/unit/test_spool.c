@@ -314,6 +314,9 @@ TEST(test_spool__lines_that_we_would_not_write_are_refused)
         {"cluster a 5 10.0.0.1:80;10.0.0.1:80\n", 1},
         {"cluster a 5 10.0.0.1:80 \n", 1},
         {"cluster a 10.0.0.1:80\n", 1},
+        {"cluster a 5 10.0.0.1:80 x\n", 1},
+        {"cluster a 5 x 10.0.0.1:80\n", 1},
+        {"cluster a 5 10.0.0.1:80 10.0.0.2:80 10.0.0.3:80\n", 1},
         {"cluster  5 10.0.0.1:80\n", 1},
         {"cluster a/b 5 10.0.0.1:80\n", 1},
         {"cluster .. 5 10.0.0.1:80\n", 1},
@@ -465,6 +468,32 @@ static void remove_cluster(const char *id)
     assert_true(merge_begin(merge, 0));
     merge_remove(merge, id, "a test");
     merge_commit(merge);
+}
+
+/* What another cluster claims, too, is still known to be so. */
+TEST(test_spool__what_is_withheld_is_restored_as_such)
+{
+    struct endpoint one, nine;
+    assert_true(endpoint_parse(&one, "10.0.0.1:1", 10));
+    assert_true(endpoint_parse(&nine, "10.0.0.9:1", 10));
+    for (int killed = 0; killed < 2; killed++) {
+        (void)begin_run();
+        set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+        fake_run(httpc, 1100);
+        assert_true(merge_begin(merge, 1));
+        assert_true(merge_set_withholding(merge, "a", CLUSTER_LIVE, &one, 1, &nine, 1, "a test"));
+        merge_commit(merge);
+        if (killed)
+            kill_run();
+        else
+            end_run();
+        assert_int_equal(begin_run(), 1);
+        assert_string_equal(served("a"), "restored 10.0.0.1:1");
+        const struct table *t = registry_acquire(registry, NULL);
+        assert_string_equal(table_find(t, "a", 1)->withheld, "10.0.0.9:1");
+        table_unref(t);
+        end_run();
+    }
 }
 
 TEST(test_spool__what_was_served_is_restored_after_a_kill)
@@ -839,6 +868,7 @@ int main(void)
         T(test_spool__the_folder_has_one_owner),
         T(test_spool__a_file_that_cannot_be_read_is_kept_aside),
         T(test_spool__closing_takes_null),
+        T(test_spool__what_is_withheld_is_restored_as_such),
         T(test_spool__what_was_served_is_restored_after_a_kill),
         T(test_spool__changes_since_the_last_write_are_restored_in_order),
         T(test_spool__a_journal_is_continued_by_the_next_run),

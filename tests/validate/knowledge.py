@@ -306,8 +306,10 @@ class Cluster:
         self.listed_at = None  # the first 200, since it last ended
         self.begin()
 
-    def begin(self):
-        """The program was started again, and has its state file."""
+    def begin(self, contested=frozenset(), withheld=frozenset()):
+        """The program was started again, and has its state file: it knows what was surely contested then, and what
+        may have been withheld."""
+        self.contested_before = contested
         self.recent = []  # replies that the present answer may go back to
         self.views = {(0, False)}  # what the newest index may be, and whether a read of a lower one was passed over
         self.went_back_at = -1  # when the newest index may last have become a lower one
@@ -318,8 +320,9 @@ class Cluster:
         self.fresh_at = None  # the first answer of this run that is not restored
         self.answer = None  # the last one
         self.emptiness.begin()
-        for address in self.addresses.values():
+        for name, address in self.addresses.items():
             address.begin()
+            address.may_be_lost = address.may_be_lost or name in withheld
 
     @property
     def may_be_restored(self):
@@ -430,7 +433,12 @@ class Cluster:
         return None
 
     def may_claim(self, name, firm):
+        # What may have been contested before a start may be so until a reply of the new run says otherwise.
+        if self.base(firm) is None and name in self.addresses:
+            return True
         return any(name in reply.good for reply in self.window(firm))
 
     def must_claim(self, name, firm):
+        if not self.recent:
+            return name in self.contested_before
         return self.base(firm) is not None and all(name in reply.good for reply in self.window(firm))

@@ -170,6 +170,17 @@ BROKEN = [
         20 says a 10 watch 6 A=good,B=maint
         120 says a 120 read 6 A=good,B=maint
         500 says b 400 read 6 -"""),
+    ("contested before a restart, and served after it", "P4", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        11 says b 0 read 5 B=good,C=good
+        11 serves b 11 200 live C
+        11 serves a 11 200 live A
+        20 kill
+        30 start
+        30 names 30 5 a,b
+        31 says a 30 read 5 A=good,B=good
+        31 serves a 31 200 live A;B"""),
     ("contested no longer, still withheld", "P3", """
         10 says a 0 read 5 A=good,B=good
         11 says b 0 read 5 B=good,C=good
@@ -440,6 +451,18 @@ FINE = [
         30 start
         31 serves a 31 200 restored A
         31 serves b 31 200 restored C"""),
+    ("contested over a restart, and only one is read again", """
+        10 says a 0 read 5 A=good,B=good
+        10 serves a 10 200 live A;B
+        11 says b 0 read 5 B=good,C=good
+        11 serves b 11 200 live C
+        11 serves a 11 200 live A
+        20 kill
+        30 start
+        31 says a 30 read 5 A=good,B=good
+        31 serves a 31 200 live A
+        40 says b 30 read 6 C=good
+        40 serves a 40 200 live A;B"""),
     ("mass loss: nobody leaves for half a minute", MASS_LOSS),
     ("mass loss of restored members", LOSS_AFTER_RESTART),
     ("a cluster that has ended does not count for a mass loss", LOSS_OF_THREE + """

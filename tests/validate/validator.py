@@ -253,11 +253,20 @@ class Run:
         if not self.options.state:
             self._forget()
         withheld = [address for cluster in self.clusters.values() for address in self._withheld(cluster)]
+        contested = {cluster.id: self._contested(cluster) for cluster in self.clusters.values()}
         for cluster in self.clusters.values():
-            cluster.begin()
+            cluster.begin(contested[cluster.id], self.shared)
         for address in withheld:
             address.served_at = None
         self._begin(at, [cluster.id for cluster in self.clusters.values() if cluster.may_be_restored])
+
+    def _contested(self, cluster):
+        """What this cluster and another one surely claim, and it is not served with."""
+        firm = self._last - self.options.slack
+        served = cluster.answer.addresses if cluster.answer is not None else cluster.addresses
+        return frozenset(name for name in self.shared.intersection(cluster.addresses).difference(served)
+                         if cluster.must_claim(name, firm)
+                         and any(other.must_claim(name, firm) for other in self.others(name, cluster)))
 
     def _withheld(self, cluster):
         """The state file holds what was served, and an address that was contested then may not be in it."""
