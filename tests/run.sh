@@ -36,8 +36,9 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
                 or --only cleanroot; needs root)
 
   --require-real   fail at once if the real tier cannot run, instead of leaving it out
-  --long           run bench and cleanroot too, and all of what else is only a part: 100,000 schedules
-                   of the source and 1,000 of the daemon, every torture point, 50 leader elections
+  --long           run bench and cleanroot too, and more of what else is only a part: 100,000
+                   schedules of the source and 1,000 of the daemon, each call stack of each scenario
+                   and of the daemon for torture, 50 leader elections
   --only TIER      run only this tier and the builds it needs; may be repeated or a,b,c
 
 Environment: NSADDRD_SEED is the first seed of the random schedules of the source (default 1), and

@@ -11,9 +11,9 @@
  *               that, which still says so. (A flapping check strands brokers; agents serve stale
  *               or reset views: Consul issues 5518, 20790, 21548.)
  *  H  hold      With no good instance left nobody leaves by health: members that are still
- *               registered stay; if none is, all stay. When the first is good again, or the
- *               first is registered again, the delays of the others start anew. (serfHealth of a dead agent marks living NameServers
- *               critical: Consul issues 1133, 1790.)
+ *               registered stay; if none is, all stay. When the first is good again, or the first
+ *               is registered again, the delays of the others start anew. (serfHealth of a dead
+ *               agent marks living NameServers critical: Consul issues 1133, 1790.)
  *  C  confirm   "Nothing registered" counts only when two authoritative reads, at least settle
  *               apart, say it. (A reset stream answers 200 [].)
  *  G  gone      After that the list is held for gone_delay; an authoritative read at its end

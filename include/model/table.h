@@ -44,9 +44,8 @@ struct cluster {
     const char *id;        /* NUL-terminated */
     const char *body;      /* "a:p;b:p", NUL-terminated; "" only when UNREAD or EMPTY */
     size_t body_len;
-    size_t count; /* addresses in the body */
-    const char
-        *withheld; /* more of it, in the same form, which another cluster claims, too; or "" */
+    size_t count;         /* addresses in the body */
+    const char *withheld; /* such as the body: further ones, which another cluster claims, too */
     char etag[ETAG_SIZE]; /* quoted; of the body alone, so equal on every replica */
 };
 

@@ -32,8 +32,7 @@ static bool append_query(struct buf *out, const struct config *c, const struct c
     }
     if (read->consistent || c->consul.consistency == CONSISTENCY_CONSISTENT)
         url_append_flag(out, "consistent");
-    else if (
-        read->authoritative) /* said, for agents whose discovery_max_stale makes stale the default */
+    else if (read->authoritative) /* for agents whose discovery_max_stale makes stale the default */
         url_append_flag(out, "leader");
     else if (c->consul.consistency == CONSISTENCY_STALE)
         url_append_flag(out, "stale");

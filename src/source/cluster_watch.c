@@ -463,11 +463,6 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     return w;
 }
 
-static int compare_endpoints(const void *a, const void *b)
-{
-    return endpoint_compare(a, b);
-}
-
 bool cluster_watch_restore(struct cluster_watch *w, const struct cluster *c)
 {
     bool ok = false;
@@ -484,8 +479,8 @@ bool cluster_watch_restore(struct cluster_watch *w, const struct cluster *c)
     memcpy(all, list, count * sizeof *all);
     if (w->withheld_count > 0)
         memcpy(all + count, w->withheld, w->withheld_count * sizeof *all);
-    qsort(all, count + w->withheld_count, sizeof *all, compare_endpoints);
-    ok = admission_restore(&w->admission, all, count + w->withheld_count) && publish_claims(w);
+    count = endpoint_sort(all, count + w->withheld_count);
+    ok = admission_restore(&w->admission, all, count) && publish_claims(w);
 out:
     free(all);
     free(list);
