@@ -6,7 +6,7 @@ import pytest
 from fake_consul import HEALTH, NAMES, Instance
 from waiting import eventually
 
-ONE, TWO = Instance("10.0.0.1"), Instance("10.0.0.2")
+ONE, TWO, THREE = Instance("10.0.0.1"), Instance("10.0.0.2"), Instance("10.0.0.3")
 LIST = "10.0.0.1:9876"
 
 
@@ -47,10 +47,16 @@ def test_rotated_token_is_read_after_a_403(watch, consul, token_file):
     daemon = watch({"consul.token_file": str(token_file)})
     token_file.write_text("second\n")
     consul.require_token("second")
+    # The reads that were let in with the first token are answered by this change; those after them are refused.
     consul.set_service("nameServera", [ONE, TWO])
-    daemon.eventually_lists("a", "10.0.0.1:9876;10.0.0.2:9876", deadline=20)
-    refused = [request for request in consul.requests() if request.status == 403]
-    assert refused and {request.token for request in refused} == {"first"}
+
+    def refused():
+        return [request for request in consul.requests() if request.status == 403]
+
+    eventually(refused, "a read with the first token is refused")
+    consul.set_service("nameServera", [ONE, TWO, THREE])
+    daemon.eventually_lists("a", "10.0.0.1:9876;10.0.0.2:9876;10.0.0.3:9876", deadline=20)
+    assert {request.token for request in refused()} == {"first"}
 
 
 def test_token_is_never_logged(watch, consul):
