@@ -54,6 +54,9 @@ struct config {
     struct {
         int64_t threads; /* 0: one per core */
         int64_t max_connections;
+        int64_t max_connections_per_address; /* 0: no limit */
+        struct strings exempt_networks;      /* each can be read by network_parse() */
+        int64_t header_timeout_ms;
         int64_t idle_timeout_ms;
     } http;
     struct {

@@ -12,6 +12,7 @@
 #include "config/load.h"
 #include "config/option.h"
 #include "model/cluster_id.h"
+#include "model/network.h"
 
 /* Of a service name's own part; Consul warns above 63 for the whole. */
 #define NAME_MAX_BYTES 128
@@ -56,6 +57,18 @@ static bool check_listeners(const struct config *c, struct error *reterr)
                    "there is no address; right is at least one, such as \"0.0.0.0:8080\"");
     return check_listen(c, "listen", &c->listen, reterr) &&
            check_listen(c, "admin.listen", &c->admin.listen, reterr);
+}
+
+static bool check_networks(const struct config *c, struct error *reterr)
+{
+    struct network n;
+    for (size_t i = 0; i < c->http.exempt_networks.count; i++)
+        if (!network_parse(c->http.exempt_networks.items[i], &n))
+            return bad(c, "http.exempt_networks", reterr,
+                       "\"%s\" is not a network; right is an address, or its first one and a "
+                       "number of bits, such as \"10.0.0.0/8\" or \"2001:db8::/32\"",
+                       c->http.exempt_networks.items[i]);
+    return true;
 }
 
 /* Characters that are safe in a URL path, a Consul service name and a fabio route. */
@@ -211,6 +224,6 @@ bool check_config(struct loading *l, struct error *reterr)
         return bad(c, "default_cluster", reterr,
                    "\"%s\" is not a cluster id; right is 1 to %d of A-Z a-z 0-9 . _ -",
                    c->default_cluster, CLUSTER_ID_MAX);
-    return check_listeners(c, reterr) && check_consul(l, reterr) && check_register(c, reterr) &&
-           check_state(c, reterr);
+    return check_listeners(c, reterr) && check_networks(c, reterr) && check_consul(l, reterr) &&
+           check_register(c, reterr) && check_state(c, reterr);
 }

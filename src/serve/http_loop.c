@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/http_loop.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "serve/connections.h"
+#include "serve/per_address.h"
+
+/* Per connection, for request and reply head; a request with more gets 431. */
+#define CONNECTION_MEMORY ((size_t)16 * 1024)
+/* At the limit the library stops accepting. Ours comes first, so that a new connection finds room
+ * by the end of a worse one; the library closes that one only in its next turn. */
+#define SPARE_CONNECTIONS 64u
+#define LONGEST_WAIT_MS 1000
+#define NO_FILES_WAIT_MS 20
+/* The kernel counts a peer's silence in ticks of up to 10 ms. */
+#define TICKS_MS 20
+#define DROPS_LOGGED_EVERY_MS (60 * 1000)
+/* At the end: for a request that has begun, and for one that may be on its way. */
+#define FINISH_WAITING_MS 1000
+#define FINISH_IDLE_MS 100
+
+struct http_loop {
+    struct http_limits *limits;
+    struct http_answers answers;
+    struct MHD_Daemon *daemon;
+    pthread_t thread;
+    struct connections connections;
+    bool no_files; /* accepting failed for want of files or memory */
+    int64_t drops_logged_ms;
+    atomic_int_fast64_t finish_ms; /* when http_loop_finish() was called; CLOCK_NEVER: not yet */
+    atomic_int_fast64_t turned_ms; /* when the thread turned last */
+};
+
+/* What the library keeps for us with each connection. */
+struct peer {
+    struct connection connection;
+    bool counted; /* in per_address */
+};
+
+/* -- dropping -------------------------------------------------------------------------------- */
+
+static void log_drop(struct http_loop *l, const char *why, int64_t now_ms)
+{
+    if (now_ms < l->drops_logged_ms + DROPS_LOGGED_EVERY_MS)
+        return;
+    l->drops_logged_ms = now_ms;
+    LOG_WARN("dropping connections", F_STR("why", why),
+             F_INT("open", atomic_load(&l->limits->connections)));
+}
+
+/* The library closes it as soon as it sees the end; until then the number is not used again. */
+static void drop(struct http_loop *l, struct connection *c)
+{
+    connections_dropped(&l->connections, c);
+    (void)shutdown(c->fd, SHUT_RDWR);
+}
+
+static bool drop_victim(struct http_loop *l, const struct connection *but, int64_t now_ms)
+{
+    struct connection *victim = connections_victim(&l->connections, but, now_ms);
+    if (victim != NULL)
+        drop(l, victim);
+    return victim != NULL;
+}
+
+/* Has a peer sent anything since its last answer? Then it is in the middle of a request. */
+static void look_at(struct http_loop *l, struct connection *c, int64_t now_ms)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return;
+    if (now_ms - (int64_t)info.tcpi_last_data_recv > c->since_ms + TICKS_MS)
+        connections_asked(&l->connections, c, now_ms);
+}
+
+static void tend(struct http_loop *l, int64_t now_ms)
+{
+    struct connection *c;
+    while ((c = connections_next_look(&l->connections, now_ms)) != NULL)
+        look_at(l, c, now_ms);
+    while ((c = connections_late(&l->connections, now_ms)) != NULL)
+        drop(l, c);
+}
+
+/* -- what the library tells ------------------------------------------------------------------ */
+
+static const struct sockaddr *address_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info != NULL ? info->client_addr : NULL;
+}
+
+static int socket_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info != NULL ? info->connect_fd : -1;
+}
+
+static struct peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+static void opened(struct http_loop *l, struct MHD_Connection *connection, void **context)
+{
+    struct http_limits *limits = l->limits;
+    int64_t now_ms = clock_mono_ms();
+    struct peer *p = calloc(1, sizeof *p);
+    unsigned open = atomic_fetch_add(&limits->connections, 1) + 1;
+    *context = p;
+    if (p == NULL) { /* it could not be held to any limit */
+        (void)shutdown(socket_of(connection), SHUT_RDWR);
+        return;
+    }
+    connections_add(&l->connections, &p->connection, socket_of(connection), now_ms);
+    if (limits->per_address != NULL) {
+        p->counted = per_address_enter(limits->per_address, address_of(connection));
+        if (!p->counted) {
+            log_drop(l, "http.max_connections_per_address", now_ms);
+            drop(l, &p->connection);
+            return;
+        }
+    }
+    if (open <= limits->max_connections)
+        return;
+    log_drop(l, "http.max_connections", now_ms);
+    /* Other threads may hold all of them. */
+    if (!drop_victim(l, &p->connection, now_ms))
+        drop(l, &p->connection);
+}
+
+static void closed(struct http_loop *l, struct MHD_Connection *connection, struct peer *p)
+{
+    atomic_fetch_sub(&l->limits->connections, 1);
+    if (p == NULL)
+        return;
+    if (p->counted)
+        per_address_leave(l->limits->per_address, address_of(connection));
+    connections_remove(&l->connections, &p->connection);
+    free(p);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        opened(arg, connection, context);
+    else
+        closed(arg, connection, *context);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *target,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **per_request)
+{
+    struct http_loop *l = arg;
+    struct peer *p = peer_of(connection);
+    if (p != NULL)
+        connections_asked(&l->connections, &p->connection, clock_mono_ms());
+    return http_answer(&l->answers, connection, target, method, version, upload, upload_size,
+                       per_request);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **per_request,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct http_loop *l = arg;
+    struct peer *p = peer_of(connection);
+    (void)per_request;
+    if (p != NULL && how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        connections_answered(&l->connections, &p->connection, clock_mono_ms());
+}
+
+static void on_library_log(void *arg, const char *format, va_list args) PRINTF_LIKE(2, 0);
+
+static void on_library_log(void *arg, const char *format, va_list args)
+{
+    struct http_loop *l = arg;
+    char text[512];
+    /* It goes on trying at once, for ever, when it has no connection whose end to wait for. */
+    if (strncmp(format, "Hit process or system resource limit", 36) == 0)
+        l->no_files = true;
+    (void)vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    LOG_DEBUG("libmicrohttpd", F_STR("says", text));
+}
+
+/* -- the thread ------------------------------------------------------------------------------ */
+
+/* Somebody else took the files or the memory: make room by the end of a connection; without any,
+ * wait a moment. */
+static void make_room(struct http_loop *l, int64_t now_ms)
+{
+    static const struct timespec moment = {.tv_nsec = NO_FILES_WAIT_MS * 1000000L};
+    l->no_files = false;
+    log_drop(l, "no more files or memory", now_ms);
+    if (!drop_victim(l, NULL, now_ms) && l->connections.count == 0)
+        (void)nanosleep(&moment, NULL);
+}
+
+static int32_t wait_ms(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
+{
+    int64_t longest = finish_ms == CLOCK_NEVER ? LONGEST_WAIT_MS : FINISH_IDLE_MS / 4;
+    int64_t left = connections_next_ms(&l->connections) - now_ms;
+    return (int32_t)(left < 0 ? 0 : left < longest ? left : longest);
+}
+
+static bool finished(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
+{
+    if (finish_ms == CLOCK_NEVER)
+        return false;
+    return l->connections.count == 0 || now_ms >= finish_ms + FINISH_WAITING_MS ||
+           (now_ms >= finish_ms + FINISH_IDLE_MS && l->connections.waiting == NULL);
+}
+
+static void *turn(void *arg)
+{
+    struct http_loop *l = arg;
+    for (;;) {
+        int64_t now_ms = clock_mono_ms();
+        int64_t finish_ms = atomic_load(&l->finish_ms);
+        atomic_store_explicit(&l->turned_ms, now_ms, memory_order_relaxed);
+        if (finished(l, now_ms, finish_ms))
+            return NULL;
+        tend(l, now_ms);
+        if (l->no_files)
+            make_room(l, now_ms);
+        (void)MHD_run_wait(l->daemon, wait_ms(l, now_ms, finish_ms));
+    }
+}
+
+static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
+{
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)(l->limits->max_connections + SPARE_CONNECTIONS),
+         NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)http_leave_escaped, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_note_target, NULL},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, l},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    /* The logger is an argument of its own: it has to come before all others. */
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+                            on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l,
+                            MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+struct http_loop *http_loop_start(int fd, struct http_limits *limits,
+                                  const struct http_answers *answers, struct error *reterr)
+{
+    struct http_loop *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        error_set(reterr, "out of memory");
+        return NULL;
+    }
+    l->limits = limits;
+    l->answers = *answers;
+    l->drops_logged_ms = -DROPS_LOGGED_EVERY_MS;
+    connections_init(&l->connections, limits->header_timeout_ms, limits->idle_timeout_ms);
+    atomic_init(&l->finish_ms, CLOCK_NEVER);
+    atomic_init(&l->turned_ms, clock_mono_ms());
+    l->daemon = start_library(l, fd);
+    if (l->daemon == NULL) {
+        error_set(reterr, "libmicrohttpd refuses to start");
+        free(l);
+        return NULL;
+    }
+    int code = pthread_create(&l->thread, NULL, turn, l);
+    if (code == 0)
+        return l;
+    error_set(reterr, "cannot start a thread: %s", strerror(code));
+    (void)MHD_quiesce_daemon(l->daemon); /* the socket is not the library's to close */
+    MHD_stop_daemon(l->daemon);
+    free(l);
+    return NULL;
+}
+
+void http_loop_finish(struct http_loop *l)
+{
+    if (l == NULL)
+        return;
+    atomic_store(&l->finish_ms, clock_mono_ms());
+    (void)MHD_quiesce_daemon(l->daemon); /* wakes the thread as well */
+}
+
+void http_loop_stop(struct http_loop *l)
+{
+    if (l == NULL)
+        return;
+    (void)pthread_join(l->thread, NULL);
+    MHD_stop_daemon(l->daemon);
+    free(l);
+}
+
+bool http_loop_alive(const struct http_loop *l, int64_t within_ms)
+{
+    return clock_mono_ms() - atomic_load_explicit(&l->turned_ms, memory_order_relaxed) <= within_ms;
+}
