@@ -37,11 +37,10 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
                                   struct error *reterr) MUST_CHECK;
 
 /* Accepts no more. Ends by itself when every connection is closed, and soon: who has begun a request
- * is waited for up to a second, who is idle for a tenth, as a request may be on its way. NULL is
- * allowed. */
+ * is waited for up to a second, who is idle for a tenth, as a request may be on its way. */
 void http_loop_finish(struct http_loop *l);
 
-/* Waits for the end of http_loop_finish() and frees. NULL is allowed. */
+/* Waits for the end of http_loop_finish() and frees. */
 void http_loop_stop(struct http_loop *l);
 
 /* Did it turn within the last `within_ms`? It turns at least once a second. */

@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -36,6 +39,7 @@ struct http_loop {
     struct http_limits *limits;
     struct http_answers answers;
     struct MHD_Daemon *daemon;
+    int wake; /* eventfd */
     pthread_t thread;
     struct connections connections;
     bool no_files; /* accepting failed for want of files or memory */
@@ -225,10 +229,16 @@ static int32_t wait_ms(const struct http_loop *l, int64_t now_ms, int64_t finish
 
 static bool finished(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
 {
-    if (finish_ms == CLOCK_NEVER)
-        return false;
     return l->connections.count == 0 || now_ms >= finish_ms + FINISH_WAITING_MS ||
            (now_ms >= finish_ms + FINISH_IDLE_MS && l->connections.waiting == NULL);
+}
+
+static void stop_accepting(struct http_loop *l)
+{
+    uint64_t count;
+    ssize_t ignored = read(l->wake, &count, sizeof count); /* can only fail when it is not set */
+    (void)ignored;
+    (void)MHD_quiesce_daemon(l->daemon);
 }
 
 static void *turn(void *arg)
@@ -238,8 +248,11 @@ static void *turn(void *arg)
         int64_t now_ms = clock_mono_ms();
         int64_t finish_ms = atomic_load(&l->finish_ms);
         atomic_store_explicit(&l->turned_ms, now_ms, memory_order_relaxed);
-        if (finished(l, now_ms, finish_ms))
-            return NULL;
+        if (finish_ms != CLOCK_NEVER) {
+            stop_accepting(l);
+            if (finished(l, now_ms, finish_ms))
+                return NULL;
+        }
         tend(l, now_ms);
         if (l->no_files)
             make_room(l, now_ms);
@@ -261,9 +274,32 @@ static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
         {MHD_OPTION_END, 0, NULL},
     };
     /* The logger is an argument of its own: it has to come before all others. */
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                            on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l,
-                            MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, l,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l, MHD_OPTION_ARRAY,
+                            options, MHD_OPTION_END);
+}
+
+/* The library's own way to end a wait needs its own threads. An event without a pointer is what it
+ * ignores (0.9.75 to 1.0: "shutdown signal"), so it ends the wait and no more. */
+static bool add_wake(struct http_loop *l)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return info != NULL && l->wake >= 0 &&
+           epoll_ctl(info->epoll_fd, EPOLL_CTL_ADD, l->wake, &event) == 0;
+}
+
+static void free_loop(struct http_loop *l)
+{
+    if (l->daemon != NULL) {
+        (void)MHD_quiesce_daemon(
+            l->daemon); /* the listening socket is not the library's to close */
+        MHD_stop_daemon(l->daemon);
+    }
+    if (l->wake >= 0)
+        (void)close(l->wake);
+    free(l);
 }
 
 struct http_loop *http_loop_start(int fd, struct http_limits *limits,
@@ -277,40 +313,32 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
     l->limits = limits;
     l->answers = *answers;
     l->drops_logged_ms = -DROPS_LOGGED_EVERY_MS;
+    l->wake = -1;
     connections_init(&l->connections, limits->header_timeout_ms, limits->idle_timeout_ms);
     atomic_init(&l->finish_ms, CLOCK_NEVER);
     atomic_init(&l->turned_ms, clock_mono_ms());
     l->daemon = start_library(l, fd);
-    if (l->daemon == NULL) {
-        error_set(reterr, "libmicrohttpd refuses to start");
-        free(l);
-        return NULL;
-    }
-    int code = pthread_create(&l->thread, NULL, turn, l);
+    int code =
+        l->daemon == NULL || !add_wake(l) ? errno : pthread_create(&l->thread, NULL, turn, l);
     if (code == 0)
         return l;
-    error_set(reterr, "cannot start a thread: %s", strerror(code));
-    (void)MHD_quiesce_daemon(l->daemon); /* the socket is not the library's to close */
-    MHD_stop_daemon(l->daemon);
-    free(l);
+    error_set(reterr, "cannot start a thread for it: %s", strerror(code));
+    free_loop(l);
     return NULL;
 }
 
 void http_loop_finish(struct http_loop *l)
 {
-    if (l == NULL)
-        return;
+    static const uint64_t one = 1;
     atomic_store(&l->finish_ms, clock_mono_ms());
-    (void)MHD_quiesce_daemon(l->daemon); /* wakes the thread as well */
+    ssize_t ignored = write(l->wake, &one, sizeof one); /* can only fail when it is set already */
+    (void)ignored;
 }
 
 void http_loop_stop(struct http_loop *l)
 {
-    if (l == NULL)
-        return;
     (void)pthread_join(l->thread, NULL);
-    MHD_stop_daemon(l->daemon);
-    free(l);
+    free_loop(l);
 }
 
 bool http_loop_alive(const struct http_loop *l, int64_t within_ms)
