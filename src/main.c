@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/service_manager.h"
 #include "config/argv.h"
 #include "config/config.h"
 #include "consul/agent.h"
@@ -33,6 +35,7 @@
 #define EXIT_CONFIG 78
 /* --once: how long the sources may take for their first read. */
 #define ONCE_TIMEOUT_MS 30000
+#define COUNT_EVERY_MS 1000
 
 struct daemon {
     const struct config *config;
@@ -45,6 +48,14 @@ struct daemon {
     struct announce *announce;
     int signals; /* signalfd */
     int event;   /* eventfd: the httpc thread tells main of a change, or of the end of the drain */
+    struct inherited_sockets inherited;
+    struct service_manager manager;
+    bool manager_fails;
+    unsigned reloads_asked;
+    atomic_uint reloads_done;
+    bool changed;      /* the table, since it was counted */
+    int64_t count_ms;  /* not again before */
+    char counted[160]; /* "clusters: 11 live, 1 held, ..." */
 };
 
 static int complain(const struct error *error, int code)
@@ -68,23 +79,128 @@ static void on_change(void *arg)
     notify_main(arg);
 }
 
+/* -- the service manager --------------------------------------------------------------------- */
+
+struct counts {
+    size_t of[CLUSTER_GONE + 1]; /* by state */
+};
+
+static bool count(const struct cluster *c, void *arg)
+{
+    struct counts *counts = arg;
+    counts->of[c->state]++;
+    return true;
+}
+
+static void count_clusters(struct daemon *d)
+{
+    struct counts n = {.of = {0}};
+    const struct table *t = registry_acquire(d->registry, NULL);
+    table_each(t, count, &n);
+    table_unref(t);
+    (void)snprintf(d->counted, sizeof d->counted,
+                   "clusters: %zu live, %zu held, %zu restored, %zu without a list",
+                   n.of[CLUSTER_LIVE], n.of[CLUSTER_HELD], n.of[CLUSTER_RESTORED],
+                   n.of[CLUSTER_UNREAD] + n.of[CLUSTER_EMPTY]);
+}
+
+/* One line for people. Thousands of clusters are not counted anew with every change. */
+static void describe(struct daemon *d, enum service_phase phase, int64_t now_ms,
+                     char out[static SERVICE_STATUS_SIZE])
+{
+    static const char *const doing[] = {
+        [SERVICE_STARTING] = "waiting for the first complete read from Consul; ",
+        [SERVICE_READY] = "",
+        [SERVICE_STOPPING] = "stopping, answering those who still come; ",
+    };
+    const char *consul = !d->config->consul.enabled ? ""
+                         : httpc_answered(d->httpc) ? "; Consul answers"
+                                                    : "; requests to Consul fail";
+    if (d->changed && (now_ms >= d->count_ms || phase != d->manager.phase)) {
+        count_clusters(d);
+        d->changed = false;
+        d->count_ms = now_ms + COUNT_EVERY_MS;
+    }
+    (void)snprintf(out, SERVICE_STATUS_SIZE, "%s%s%s", doing[phase], d->counted, consul);
+}
+
+/* What is new to it. A thread that hangs keeps the watchdog waiting. */
+static void tell_manager(struct daemon *d)
+{
+    struct error error;
+    char status[SERVICE_STATUS_SIZE];
+    if (!service_manager_listens(&d->manager))
+        return;
+    int64_t now_ms = clock_mono_ms();
+    struct registry_status registry = registry_status(d->registry);
+    int64_t patience_ms = service_manager_patience_ms(&d->manager);
+    struct service_state state = {
+        .phase = registry.draining ? SERVICE_STOPPING
+                 : registry.ready  ? SERVICE_READY
+                                   : SERVICE_STARTING,
+        .reloads_asked = d->reloads_asked,
+        .reloads_done = atomic_load(&d->reloads_done),
+        .alive = httpc_alive(d->httpc, patience_ms) && http_alive(d->http, patience_ms),
+        .status = status,
+    };
+    describe(d, state.phase, now_ms, status);
+    bool ok = service_manager_tell(&d->manager, &state, now_ms, &error);
+    if (!ok && !d->manager_fails)
+        LOG_WARN("cannot tell the service manager, trying again", F_STR("error", error.text));
+    d->manager_fails = !ok;
+}
+
+/* Where it listens for us takes the place of what is configured: it is what gets registered. */
+static bool use_inherited(const struct inherited_sockets *all, bool admin, struct config *config,
+                          struct error *reterr)
+{
+    const char *items[INHERITED_SOCKETS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++)
+        if ((strcmp(all->items[i].name, "admin") == 0) == admin)
+            items[n++] = all->items[i].address;
+    return n == 0 || config_replace_list(config, admin ? "admin.listen" : "listen", items, n,
+                                         "LISTEN_FDS", reterr);
+}
+
+static bool meet_manager(struct daemon *d, struct config *config, struct error *reterr)
+{
+    struct error error;
+    if (!service_manager_open(&d->manager, &error))
+        LOG_WARN("the service manager cannot be told anything of it", F_STR("error", error.text));
+    return service_manager_listen_fds(&d->inherited, reterr) &&
+           use_inherited(&d->inherited, false, config, reterr) &&
+           use_inherited(&d->inherited, true, config, reterr);
+}
+
+/* -- signals --------------------------------------------------------------------------------- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Waits until a signal (its number), the event (0), or the time is up (-1). */
-static int wait_for_event(const struct daemon *d, int64_t timeout_ms)
+static int wait_for_event(struct daemon *d, int64_t timeout_ms)
 {
     struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN},
                            {.fd = d->event, .events = POLLIN}};
     int64_t end = timeout_ms == CLOCK_NEVER ? CLOCK_NEVER : clock_mono_ms() + timeout_ms;
     for (;;) {
-        int64_t left = end == CLOCK_NEVER ? -1 : end - clock_mono_ms();
-        if (end != CLOCK_NEVER && left < 0)
+        tell_manager(d);
+        int64_t until = earlier(end, service_manager_next_ms(&d->manager));
+        int64_t left = until == CLOCK_NEVER ? -1 : until - clock_mono_ms();
+        if (until != CLOCK_NEVER && left < 0)
             left = 0;
         int n = poll(fds, 2, left > 60000 ? 60000 : (int)left);
         struct signalfd_siginfo info;
-        uint64_t count;
+        uint64_t times;
         if ((fds[0].revents & POLLIN) != 0 && read(d->signals, &info, sizeof info) == sizeof info)
             return (int)info.ssi_signo;
-        if ((fds[1].revents & POLLIN) != 0 && read(d->event, &count, sizeof count) > 0)
+        if ((fds[1].revents & POLLIN) != 0 && read(d->event, &times, sizeof times) > 0) {
+            d->changed = true;
             return 0;
+        }
         if (n == 0 && end != CLOCK_NEVER && clock_mono_ms() >= end)
             return -1;
     }
@@ -141,7 +257,7 @@ static bool start_daemon(struct daemon *d, struct error *reterr)
         return false;
     if (!start_sources(d, reterr))
         return false;
-    d->http = http_start(c, d->registry, reterr);
+    d->http = http_start(c, d->registry, &d->inherited, reterr);
     if (d->http == NULL)
         return false;
     if (c->consul.enabled && c->reg.mode != REGISTER_OFF &&
@@ -161,23 +277,29 @@ static void stop_all(struct daemon *d)
     httpc_free(d->httpc);
     merge_free(d->merge);
     registry_free(d->registry);
+    service_manager_close(&d->manager);
 }
 
 static void reload_token(void *arg)
 {
-    const struct daemon *d = arg;
+    struct daemon *d = arg;
     struct error error = {.text = ""};
     if (httpc_reload_token(d->httpc, &error))
         LOG_INFO("SIGHUP: using the new token of the token file",
                  F_STR("file", d->config->consul.token_file));
     else if (error.text[0] != '\0')
         LOG_WARN("SIGHUP: cannot read the token file", F_STR("error", error.text));
+    atomic_fetch_add(&d->reloads_done, 1);
+    notify_main(d);
 }
 
 static void ask_to_reload_token(struct daemon *d)
 {
-    if (!httpc_post(d->httpc, reload_token, d))
-        LOG_ERROR("cannot read the token file again", F_STR("error", "out of memory"));
+    d->reloads_asked++;
+    if (httpc_post(d->httpc, reload_token, d))
+        return;
+    LOG_ERROR("cannot read the token file again", F_STR("error", "out of memory"));
+    atomic_fetch_add(&d->reloads_done, 1);
 }
 
 /* SIGHUP ends no drain: a renewed token may be just what deregistering needs. */
@@ -202,6 +324,7 @@ static void start_drain(void *arg)
 static void drain(struct daemon *d)
 {
     registry_set_draining(d->registry);
+    tell_manager(d);
     LOG_INFO("stopping: a second signal stops at once", F_INT("drain_ms", d->config->reg.drain_ms));
     int what = 0;
     if (d->announce != NULL && !httpc_post(d->httpc, start_drain, d))
@@ -216,10 +339,10 @@ static void drain(struct daemon *d)
         what = wait_while_draining(d, end - clock_mono_ms());
 }
 
-static int run(struct daemon *d)
+static int run(struct daemon *d, struct config *config)
 {
     struct error error;
-    if (!take_signals(d, &error) || !start_daemon(d, &error)) {
+    if (!take_signals(d, &error) || !meet_manager(d, config, &error) || !start_daemon(d, &error)) {
         stop_all(d);
         return complain(&error, EXIT_FAILURE);
     }
@@ -306,12 +429,13 @@ static int print_version(void)
     return n > 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int act(const struct arguments *arguments, const struct config *config)
+static int act(const struct arguments *arguments, struct config *config)
 {
-    struct daemon d = {.config = config, .signals = -1, .event = -1};
+    struct daemon d = {
+        .config = config, .signals = -1, .event = -1, .manager = {.fd = -1}, .changed = true};
     log_configure((enum log_level)config->log.level, (enum log_format)config->log.format);
     if (arguments->action == ACTION_RUN)
-        return run(&d);
+        return run(&d, config);
     if (arguments->action == ACTION_ONCE)
         return run_once(&d);
     if (arguments->action == ACTION_PRINT_CONFIG)

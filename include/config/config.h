@@ -125,6 +125,11 @@ struct config *config_load(const char *path, char **environment,
                            struct error *reterr) MUST_CHECK;
 void config_free(struct config *c);
 
+/* Puts `items` in place of a list option's value, before the config is in use. `where` is what
+ * errors call the place they come from. */
+bool config_replace_list(struct config *c, const char *key, const char *const *items, size_t count,
+                         const char *where, struct error *reterr) MUST_CHECK;
+
 /* "file:line: key" of where a key's value came from, for errors that only show later. */
 void config_where(const struct config *c, const char *key, char *out, size_t size);
 

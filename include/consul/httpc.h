@@ -6,8 +6,8 @@
  *
  * Ownership  httpc_new()/httpc_free(). A call belongs to httpc until its callback has returned or
  *            httpc_cancel(); a reply is borrowed for the time of the callback.
- * Threads    new, start, stop, free: the main thread. post: any. The rest: the httpc thread, and
- *            the main thread while httpc is not started.
+ * Threads    new, start, stop, free: the main thread. post, alive, answered: any. The rest: the
+ *            httpc thread, and the main thread while httpc is not started.
  * Units      Milliseconds of clock_mono_ms().
  * Errors     A request always ends in its callback, except when cancelled or when httpc stops;
  *            failure is status 0 and a text. Never called back from inside httpc_send().
@@ -62,6 +62,12 @@ void httpc_free(struct httpc *h);
 bool httpc_start(struct httpc *h, struct error *reterr) MUST_CHECK;
 /* Waits for the thread to end. Calls in flight are dropped without their callbacks. */
 void httpc_stop(struct httpc *h);
+
+/* Did the thread turn within the last `within_ms`? It does at least once a second. */
+bool httpc_alive(const struct httpc *h, int64_t within_ms);
+
+/* False while every request has failed for some time: no reply, or one that refuses. */
+bool httpc_answered(const struct httpc *h);
 
 /* Runs fn(arg) on the httpc thread, in order. False when out of memory. */
 bool httpc_post(struct httpc *h, void (*fn)(void *arg), void *arg) MUST_CHECK;

@@ -111,6 +111,18 @@ void config_free(struct config *c)
     free(c);
 }
 
+bool config_replace_list(struct config *c, const char *key, const char *const *items, size_t count,
+                         const char *where, struct error *reterr)
+{
+    struct error cause;
+    const struct option *o = option_find(key, strlen(key));
+    option_clear_list(c, o);
+    for (size_t i = 0; i < count; i++)
+        if (!option_add_string(c, o, items[i], &cause))
+            return error_set(reterr, "%s: %s", where, cause.text);
+    return true;
+}
+
 void config_where(const struct config *c, const char *key, char *out, size_t size)
 {
     const struct option *o = option_find(key, strlen(key));

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,8 +16,10 @@
 
 #define CONNECT_TIMEOUT_MS 3000L
 #define TOKEN_FILE_MAX 4096
-/* A wait without timers: long, but not for ever, so that a lost wakeup could not hang us. */
-#define IDLE_POLL_MS 10000
+/* A wait without timers ends all the same: a thread that does not turn is taken for dead. */
+#define IDLE_POLL_MS 1000
+/* So many failures in a row, and it is not just one request that Consul does not like. */
+#define FAILURES_MEAN_AWAY 3
 /* Connections kept open beyond the watches' own. */
 #define SPARE_CONNECTIONS 16
 
@@ -50,6 +53,8 @@ struct httpc {
     struct timers timers;
     int64_t now_ms;
     bool running_timers;
+    atomic_int_fast64_t turned_ms; /* when the thread last showed that it goes on */
+    atomic_uint failures;          /* in a row */
     pthread_t thread;
     bool started;
     pthread_mutex_t lock; /* guards the three below */
@@ -200,6 +205,7 @@ struct httpc *httpc_new(const struct config *config, struct error *reterr)
     }
     h->config = config;
     h->now_ms = clock_mono_ms();
+    atomic_init(&h->turned_ms, h->now_ms);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
         (h->multi = curl_multi_init()) == NULL) {
         error_set(reterr, "cannot start libcurl");
@@ -454,8 +460,15 @@ static void finish(struct httpc *h, struct httpc_call *call, CURLcode code)
     r->body_len = call->body_in.len;
     r->local_ip = local_ip != NULL ? local_ip : "";
     unlink_call(h, call);
+    bool good = (r->status >= 200 && r->status < 300) || r->status == 404;
+    atomic_store(&h->failures, good ? 0 : atomic_load(&h->failures) + 1);
     call->done(call->arg, r);
     call_free(call);
+}
+
+bool httpc_answered(const struct httpc *h)
+{
+    return atomic_load(&h->failures) < FAILURES_MEAN_AWAY;
 }
 
 /* -- time ------------------------------------------------------------------------------------ */
@@ -479,6 +492,18 @@ void httpc_timer_cancel(struct httpc *h, struct timer *timer)
 }
 
 /* -- the thread ------------------------------------------------------------------------------ */
+
+bool httpc_alive(const struct httpc *h, int64_t within_ms)
+{
+    return clock_mono_ms() - atomic_load(&h->turned_ms) <= within_ms;
+}
+
+static int64_t note_turn(struct httpc *h)
+{
+    int64_t now_ms = clock_mono_ms();
+    atomic_store(&h->turned_ms, now_ms);
+    return now_ms;
+}
 
 bool httpc_post(struct httpc *h, void (*fn)(void *arg), void *arg)
 {
@@ -527,6 +552,7 @@ static bool run_replies(struct httpc *h)
         CURLcode code = message->data.result;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
         finish(h, call, code);
+        (void)note_turn(h); /* thousands may have come at once */
         any = true;
     }
     return any;
@@ -544,14 +570,14 @@ static void *loop(void *arg)
     struct httpc *h = arg;
     for (;;) {
         int running;
-        h->now_ms = clock_mono_ms();
+        h->now_ms = note_turn(h);
         if (!run_tasks(h))
             return NULL;
         h->running_timers = true;
         timers_run(&h->timers, h->now_ms);
         h->running_timers = false;
         (void)curl_multi_perform(h->multi, &running);
-        h->now_ms = clock_mono_ms();
+        h->now_ms = note_turn(h);
         if (!run_replies(h))
             (void)curl_multi_poll(h->multi, NULL, 0, poll_timeout(h), NULL);
     }
