@@ -9,7 +9,7 @@
  *        NullPointerException.
  *
  * Ownership  http_start()/http_stop(). Arguments are borrowed until http_stop().
- * Threads    start, stop: main. Handlers run on libmicrohttpd's threads and only read.
+ * Threads    start, alive, stop: main. Handlers run on libmicrohttpd's threads and only read.
  * Errors     One line that names the address.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -18,17 +18,24 @@
 #define SERVE_HTTP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attrs.h"
 
 struct config;
 struct error;
 struct http;
+struct inherited_sockets;
 struct registry;
 
-/* Listens on every address of `listen` and `admin.listen`. */
+/* Listens on every address of `listen` and `admin.listen`. Where there are `inherited` sockets for
+ * one of the two (for admin.listen those named "admin"), its addresses are theirs, in their order,
+ * and they are used; http_stop() closes them. */
 struct http *http_start(const struct config *config, struct registry *registry,
-                        struct error *reterr) MUST_CHECK;
+                        const struct inherited_sockets *inherited, struct error *reterr) MUST_CHECK;
+
+/* Did every thread turn within the last `within_ms`? */
+bool http_alive(const struct http *h, int64_t within_ms);
 
 /* Stops answering. NULL is allowed. */
 void http_stop(struct http *h);

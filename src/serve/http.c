@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/service_manager.h"
 #include "config/config.h"
 #include "serve/http_loop.h"
 #include "serve/per_address.h"
@@ -145,8 +146,28 @@ static bool raise_file_limit(const struct config *c, struct error *reterr)
                      (uint64_t)need);
 }
 
-static bool open_all(struct http *h, const struct strings *list, bool admin, struct error *reterr)
+/* Those that were handed over for `list`, if there are any, in place of all of its own. */
+static bool take_inherited(struct http *h, const struct strings *list, bool admin,
+                           const struct inherited_sockets *inherited)
 {
+    size_t n = 0;
+    for (size_t i = 0; i < inherited->count; i++) {
+        const struct inherited_socket *s = &inherited->items[i];
+        if ((strcmp(s->name, "admin") == 0) != admin)
+            continue;
+        h->listeners[h->count++] =
+            (struct listener){.text = list->items[n++], .admin = admin, .fd = s->fd};
+        LOG_INFO("the service manager's socket takes the place of what is configured",
+                 F_STR("option", admin ? "admin.listen" : "listen"), F_STR("address", s->address));
+    }
+    return n > 0;
+}
+
+static bool open_all(struct http *h, const struct strings *list, bool admin,
+                     const struct inherited_sockets *inherited, struct error *reterr)
+{
+    if (take_inherited(h, list, admin, inherited))
+        return true;
     for (size_t i = 0; i < list->count; i++) {
         int fd = open_socket(h->config, admin, list->items[i], reterr);
         if (fd < 0)
@@ -187,7 +208,7 @@ static bool prepare(struct http *h, struct registry *registry, struct error *ret
 }
 
 struct http *http_start(const struct config *config, struct registry *registry,
-                        struct error *reterr)
+                        const struct inherited_sockets *inherited, struct error *reterr)
 {
     struct http *h = calloc(1, sizeof *h);
     if (h == NULL) {
@@ -196,14 +217,24 @@ struct http *http_start(const struct config *config, struct registry *registry,
     }
     h->config = config;
     /* All or nothing: whoever finds one address answering finds every one. */
-    bool ok = prepare(h, registry, reterr) && open_all(h, &config->listen, false, reterr) &&
-              open_all(h, &config->admin.listen, true, reterr);
+    bool ok = prepare(h, registry, reterr) &&
+              open_all(h, &config->listen, false, inherited, reterr) &&
+              open_all(h, &config->admin.listen, true, inherited, reterr);
     for (size_t i = 0; ok && i < h->count; i++)
         ok = start_answering(h, &h->listeners[i], reterr);
     if (ok)
         return h;
     http_stop(h);
     return NULL;
+}
+
+bool http_alive(const struct http *h, int64_t within_ms)
+{
+    for (size_t i = 0; i < h->count; i++)
+        for (size_t j = 0; j < h->listeners[i].count; j++)
+            if (!http_loop_alive(h->listeners[i].loops[j], within_ms))
+                return false;
+    return true;
 }
 
 void http_stop(struct http *h)
