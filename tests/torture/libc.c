@@ -205,6 +205,31 @@ TWIN(int, setsockopt, int fd, int level, int option, const void *value, socklen_
     return fails("setsockopt", ENOBUFS) ? -1 : setsockopt(fd, level, option, value, len);
 }
 
+TWIN(int, getsockopt, int fd, int level, int option, void *value, socklen_t *len)
+{
+    return fails("getsockopt", ENOBUFS) ? -1 : getsockopt(fd, level, option, value, len);
+}
+
+TWIN(int, getsockname, int fd, struct sockaddr *address, socklen_t *len)
+{
+    return fails("getsockname", ENOBUFS) ? -1 : getsockname(fd, address, len);
+}
+
+TWIN(int, fcntl, int fd, int what, ...)
+{
+    va_list args;
+    va_start(args, what);
+    int flags = what == F_SETFD || what == F_SETFL ? va_arg(args, int) : 0;
+    va_end(args);
+    return fails("fcntl", EBADF) ? -1 : fcntl(fd, what, flags);
+}
+
+TWIN(ssize_t, sendto, int fd, const void *bytes, size_t len, int flags,
+     const struct sockaddr *address, socklen_t address_len)
+{
+    return fails("sendto", EAGAIN) ? -1 : sendto(fd, bytes, len, flags, address, address_len);
+}
+
 TWIN(int, bind, int fd, const struct sockaddr *address, socklen_t len)
 {
     return fails("bind", EADDRINUSE) ? -1 : bind(fd, address, len);
