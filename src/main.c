@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "consul/agent.h"
 #include "consul/httpc.h"
+#include "model/metrics.h"
 #include "model/registry.h"
 #include "model/table.h"
 #include "serve/http.h"
@@ -40,6 +41,7 @@
 struct daemon {
     const struct config *config;
     struct registry *registry;
+    struct metrics *metrics;
     struct httpc *httpc;
     struct merge *merge;
     struct spool *spool;
@@ -235,8 +237,16 @@ static void leave_signals(void)
 
 static bool start_sources(struct daemon *d, struct error *reterr)
 {
+    const struct build_info build = {
+        .version = NSADDRD_VERSION,
+        .mhd = http_library_version(),
+        .curl = httpc_library_version(),
+        .cjson = agent_library_version(),
+        .libconfig = config_library_version(),
+    };
     d->registry = registry_new(reterr);
-    d->merge = d->registry != NULL ? merge_new(d->registry, on_change, d, reterr) : NULL;
+    d->metrics = d->registry != NULL ? metrics_new(&build, clock_wall_ms(), reterr) : NULL;
+    d->merge = d->metrics != NULL ? merge_new(d->registry, on_change, d, reterr) : NULL;
     d->httpc = d->merge != NULL ? httpc_new(d->config, reterr) : NULL;
     if (d->httpc == NULL)
         return false;
@@ -257,7 +267,7 @@ static bool start_daemon(struct daemon *d, struct error *reterr)
         return false;
     if (!start_sources(d, reterr))
         return false;
-    d->http = http_start(c, d->registry, &d->inherited, reterr);
+    d->http = http_start(c, d->registry, d->metrics, &d->inherited, reterr);
     if (d->http == NULL)
         return false;
     if (c->consul.enabled && c->reg.mode != REGISTER_OFF &&
@@ -276,6 +286,7 @@ static void stop_all(struct daemon *d)
     spool_close(d->spool);
     httpc_free(d->httpc);
     merge_free(d->merge);
+    metrics_free(d->metrics);
     registry_free(d->registry);
     service_manager_close(&d->manager);
 }

@@ -18,6 +18,9 @@
 /* Milliseconds since some fixed point; never goes back. */
 int64_t clock_mono_ms(void);
 
+/* The same clock in nanoseconds. */
+int64_t clock_mono_ns(void);
+
 /* Milliseconds since 1970 as the machine believes. */
 int64_t clock_wall_ms(void);
 

@@ -17,6 +17,7 @@
 #define MODEL_REGISTRY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attrs.h"
 
@@ -50,5 +51,16 @@ void registry_set_draining(struct registry *r);
 const struct table *registry_acquire(struct registry *r, struct registry_status *status) MUST_CHECK;
 
 struct registry_status registry_status(struct registry *r);
+
+/* What a thread that reads all the time has of it: as long as nothing changes, one look at a counter
+ * shows that it is current. It keeps its table alive, so look now and then. Starts zeroed. */
+struct registry_view {
+    const struct table *table;
+    struct registry_status status;
+    uint64_t version;
+};
+
+void registry_view_update(struct registry *r, struct registry_view *view);
+void registry_view_clear(struct registry_view *view);
 
 #endif

@@ -60,6 +60,14 @@ struct cluster *cluster_new_withholding(const char *id, enum cluster_state state
 const struct cluster *cluster_ref(const struct cluster *c);
 void cluster_unref(const struct cluster *c);
 
+/* What a reader made of a cluster, to be made only once: kept with it and dropped with it. NULL
+ * until somebody kept one. */
+void *cluster_rendering(const struct cluster *c);
+
+/* Keeps it, unless another thread was faster: then `rendering` is dropped. Returns the one that is
+ * kept. All use the same `drop`. */
+void *cluster_keep_rendering(const struct cluster *c, void *rendering, void (*drop)(void *));
+
 struct table;
 
 struct table *table_new(void) MUST_CHECK;

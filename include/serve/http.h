@@ -26,13 +26,15 @@ struct config;
 struct error;
 struct http;
 struct inherited_sockets;
+struct metrics;
 struct registry;
 
 /* Listens on every address of `listen` and `admin.listen`. Where there are `inherited` sockets for
  * one of the two (for admin.listen those named "admin"), its addresses are theirs, in their order,
  * and they are used; http_stop() closes them. */
 struct http *http_start(const struct config *config, struct registry *registry,
-                        const struct inherited_sockets *inherited, struct error *reterr) MUST_CHECK;
+                        struct metrics *metrics, const struct inherited_sockets *inherited,
+                        struct error *reterr) MUST_CHECK;
 
 /* Did every thread turn within the last `within_ms`? */
 bool http_alive(const struct http *h, int64_t within_ms);

@@ -1,36 +1,52 @@
 /*
  * http_answer.h - one request of libmicrohttpd to one answer of routes.h. Internal to serve.
  *
- * The functions are callbacks of a libmicrohttpd daemon; `arg` is a struct http_answers.
- *
- * Threads  The daemon's own. What several share (registry, unknown) locks for itself.
+ * Threads  The functions are called by the thread that has the answers and drives the daemon.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef SERVE_HTTP_ANSWER_H
 #define SERVE_HTTP_ANSWER_H
 
-#include <microhttpd.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-struct registry;
+#include "model/registry.h"
+#include "serve/http_head.h"
+
+struct MHD_Connection;
+struct http_metrics;
+struct metrics;
 struct unknown_ids;
 
+/* What the answers of one thread are made from; the pointers are borrowed. */
 struct http_answers {
-    struct registry *registry;
-    const char *default_cluster; /* "": none */
-    struct unknown_ids *unknown;
     bool admin; /* what operators ask, not clients */
+    struct registry *registry;
+    const struct metrics *metrics;
+    struct http_metrics *counters; /* this thread's */
+    struct unknown_ids *unknown;   /* shared by all threads */
+    const char *default_cluster;   /* "": none */
+    struct registry_view view;     /* starts zeroed; registry_view_clear() at the end */
 };
 
-/* MHD_AccessHandlerCallback. */
-enum MHD_Result http_answer(void *arg, struct MHD_Connection *connection, const char *target,
-                            const char *method, const char *version, const char *upload,
-                            size_t *upload_size, void **per_request);
+/* A request under way. One per connection, at *per_request from the first callback on. */
+struct http_request {
+    const char *target_end;
+    bool seen;
+    struct http_head head;
+    int64_t started_ns;  /* when its head was there */
+    int64_t answered_ns; /* 0: not yet */
+};
 
-/* MHD_OPTION_URI_LOG_CALLBACK: http_answer() needs it. */
-void *http_note_target(void *arg, const char *target, struct MHD_Connection *connection);
+/* To be called by the daemon's MHD_OPTION_URI_LOG_CALLBACK, whose result becomes *per_request. */
+void http_request_begin(struct http_request *r, const char *target);
+
+/* To be called by the MHD_AccessHandlerCallback. False: close the connection, there is no memory for an
+ * answer. */
+bool http_answer(struct http_answers *a, struct http_request *r, struct MHD_Connection *connection,
+                 const char *target, const char *method, const char *version, size_t *upload_size);
 
 /* MHD_OPTION_UNESCAPE_CALLBACK: paths are judged raw, the library's own decoding would end them at
  * %00. */

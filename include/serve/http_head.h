@@ -11,9 +11,17 @@
 
 struct MHD_Connection;
 
+/* What an answer depends on. NULL: there is no such header. Borrowed until the request's end. */
+struct http_head {
+    const char *accept;
+    const char *client_version;
+    const char *if_none_match;
+    const char *user_agent;
+};
+
 /* The reason to refuse the request (a literal), or NULL when it may be answered. */
 const char *http_head_judge(struct MHD_Connection *connection, const char *method,
-                            const char *version);
+                            const char *version, struct http_head *out);
 
 /* GET or HEAD. */
 bool http_method_is_read(const char *method);

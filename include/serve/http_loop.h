@@ -27,7 +27,7 @@ struct http_limits {
     int64_t header_timeout_ms;
     int64_t idle_timeout_ms;
     struct per_address *per_address; /* NULL: no limit */
-    atomic_uint connections;         /* open now */
+    atomic_uint connections;         /* open now, without those told to end */
 };
 
 /* Answers connections to `fd`, a listening socket that does not block and that several loops may

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "model/cluster_id.h"
+#include "model/metrics.h"
 #include "model/registry.h"
 
 struct cluster;
@@ -25,6 +26,7 @@ struct request {
 };
 
 struct reply {
+    enum http_route route; /* METRICS with status 200: the page is to be made */
     unsigned status;
     const struct cluster *cluster;  /* 200, 304: its list; borrowed from the table */
     const char *text;               /* 200 without a cluster: the body */

@@ -2,16 +2,24 @@
 #include "model/registry.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "model/table.h"
 
 struct registry {
+    /* Counts the changes; written under the lock, after them. From 1: a view starts with none. */
+    _Atomic(uint64_t) version;
     pthread_mutex_t lock; /* guards all below */
     const struct table *table;
     struct registry_status status;
 };
+
+static void changed(struct registry *r)
+{
+    atomic_fetch_add_explicit(&r->version, 1, memory_order_release);
+}
 
 struct registry *registry_new(struct error *reterr)
 {
@@ -24,6 +32,7 @@ struct registry *registry_new(struct error *reterr)
         return NULL;
     }
     r->table = empty;
+    atomic_init(&r->version, 1);
     return r;
 }
 
@@ -41,6 +50,7 @@ void registry_publish(struct registry *r, const struct table *table)
     pthread_mutex_lock(&r->lock);
     const struct table *old = r->table;
     r->table = table;
+    changed(r);
     pthread_mutex_unlock(&r->lock);
     table_unref(old);
 }
@@ -49,6 +59,7 @@ static void set(struct registry *r, bool *flag)
 {
     pthread_mutex_lock(&r->lock);
     *flag = true;
+    changed(r);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -88,4 +99,23 @@ struct registry_status registry_status(struct registry *r)
     struct registry_status status = r->status;
     pthread_mutex_unlock(&r->lock);
     return status;
+}
+
+void registry_view_update(struct registry *r, struct registry_view *view)
+{
+    if (atomic_load_explicit(&r->version, memory_order_acquire) == view->version)
+        return;
+    const struct table *old = view->table;
+    pthread_mutex_lock(&r->lock);
+    view->table = table_ref(r->table);
+    view->status = r->status;
+    view->version = atomic_load_explicit(&r->version, memory_order_relaxed);
+    pthread_mutex_unlock(&r->lock);
+    table_unref(old);
+}
+
+void registry_view_clear(struct registry_view *view)
+{
+    table_unref(view->table);
+    *view = (struct registry_view){.table = NULL};
 }

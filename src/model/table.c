@@ -13,11 +13,15 @@
 /* More addresses than any cluster has; bounds what one body may cost. */
 #define BODY_MAX (1024 * 1024)
 
+typedef void (*drop_rendering)(void *rendering);
+
 struct counted_cluster {
     struct cluster pub;
     atomic_size_t refs;
     uint64_t hash;
-    char text[]; /* id, body, withheld, each with its NUL */
+    _Atomic(void *) rendering;
+    _Atomic(drop_rendering) drop; /* set before there is one */
+    char text[];                  /* id, body, withheld, each with its NUL */
 };
 
 /* Open addressing, linear probing, at most half full. */
@@ -84,6 +88,8 @@ struct cluster *cluster_new_withholding(const char *id, enum cluster_state state
     (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
                    hash_bytes(c->pub.body, body.len));
     c->hash = hash_bytes(id, id_size - 1);
+    atomic_init(&c->rendering, NULL);
+    atomic_init(&c->drop, NULL);
     atomic_init(&c->refs, 1);
 out:
     buf_clear(&body);
@@ -122,8 +128,28 @@ void cluster_unref(const struct cluster *c)
     if (c == NULL)
         return;
     struct counted_cluster *own = counted(c);
-    if (atomic_fetch_sub_explicit(&own->refs, 1, memory_order_acq_rel) == 1)
-        free(own);
+    if (atomic_fetch_sub_explicit(&own->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    void *rendering = atomic_load_explicit(&own->rendering, memory_order_relaxed);
+    if (rendering != NULL)
+        atomic_load_explicit(&own->drop, memory_order_relaxed)(rendering);
+    free(own);
+}
+
+void *cluster_rendering(const struct cluster *c)
+{
+    return atomic_load_explicit(&counted(c)->rendering, memory_order_acquire);
+}
+
+void *cluster_keep_rendering(const struct cluster *c, void *rendering, void (*drop)(void *))
+{
+    struct counted_cluster *own = counted(c);
+    void *kept = NULL;
+    atomic_store_explicit(&own->drop, drop, memory_order_relaxed);
+    if (atomic_compare_exchange_strong(&own->rendering, &kept, rendering))
+        return rendering;
+    drop(rendering);
+    return kept;
 }
 
 static struct table *table_alloc(size_t for_count)

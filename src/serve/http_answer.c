@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/http_answer.h"
 
+#include <microhttpd.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "model/registry.h"
+#include "model/metrics.h"
 #include "model/table.h"
-#include "serve/http_head.h"
+#include "serve/metrics_text.h"
 #include "serve/routes.h"
 #include "serve/unknown_ids.h"
 
-/* -- replies --------------------------------------------------------------------------------- */
+/* -- responses ------------------------------------------------------------------------------- */
 
-static void drop_cluster(void *cluster)
-{
-    cluster_unref(cluster);
-}
-
-/* The library's signature has no const; it only reads. */
+/* The library's signatures have no const where it only reads. */
 static void *unconst(const void *p)
 {
     union {
@@ -33,41 +30,63 @@ static bool add(struct MHD_Response *r, const char *name, const char *value)
     return MHD_add_response_header(r, name, value) == MHD_YES;
 }
 
+/* A response with this header, or none at all. */
+static struct MHD_Response *with(struct MHD_Response *r, const char *name, const char *value)
+{
+    if (r == NULL || add(r, name, value))
+        return r;
+    MHD_destroy_response(r);
+    return NULL;
+}
+
 static struct MHD_Response *text_response(const char *text)
 {
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(strlen(text), unconst(text), MHD_RESPMEM_PERSISTENT);
-    if (r == NULL || add(r, "Content-Type", "text/plain; charset=utf-8"))
-        return r;
-    MHD_destroy_response(r);
-    return NULL;
+    return with(
+        MHD_create_response_from_buffer(strlen(text), unconst(text), MHD_RESPMEM_PERSISTENT),
+        "Content-Type", "text/plain; charset=utf-8");
 }
 
-/* What Consul does not confirm says so, and since when. */
-static bool add_state(struct MHD_Response *r, const struct cluster *c)
-{
-    char since[CLOCK_TEXT_SIZE];
-    if (c->state == CLUSTER_LIVE)
-        return true;
-    clock_format(c->since_wall_ms, since);
-    return add(r, "X-Nsaddr-State", cluster_state_name(c->state)) &&
-           add(r, "X-Nsaddr-Since", since);
-}
-
-/* The list straight from the table's memory, kept alive by a reference until it is sent. */
 static struct MHD_Response *list_response(const struct cluster *c)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer_with_free_callback_cls(
-        c->body_len, unconst(c->body), drop_cluster, unconst(cluster_ref(c)));
-    if (r == NULL) {
-        cluster_unref(c);
-        return NULL;
-    }
-    if (add(r, "Content-Type", "text/plain; charset=utf-8") && add(r, "ETag", c->etag) &&
-        add_state(r, c))
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer(c->body_len, unconst(c->body), MHD_RESPMEM_MUST_COPY);
+    r = with(r, "Content-Type", "text/plain; charset=utf-8");
+    r = with(r, "ETag", c->etag);
+    if (c->state == CLUSTER_LIVE)
         return r;
-    MHD_destroy_response(r);
-    return NULL;
+    /* What Consul does not confirm says so, and since when. */
+    char since[CLOCK_TEXT_SIZE];
+    clock_format(c->since_wall_ms, since);
+    r = with(r, "X-Nsaddr-State", cluster_state_name(c->state));
+    return with(r, "X-Nsaddr-Since", since);
+}
+
+static void drop_response(void *response)
+{
+    MHD_destroy_response(response);
+}
+
+/* A list is made into a response once and kept with its cluster: making it takes longer than all
+ * else we do for a request. Borrowed from the cluster. */
+static struct MHD_Response *kept_list_response(const struct cluster *c)
+{
+    struct MHD_Response *r = cluster_rendering(c);
+    if (r != NULL || (r = list_response(c)) == NULL)
+        return r;
+    return cluster_keep_rendering(c, r, drop_response);
+}
+
+static struct MHD_Response *metrics_response(const struct http_answers *a, const char *accept)
+{
+    struct buf page;
+    const char *type;
+    struct MHD_Response *r = NULL;
+    buf_init(&page, METRICS_TEXT_MAX);
+    if (metrics_text_page(a->metrics, a->view.table, &a->view.status, accept, &page, &type))
+        r = with(MHD_create_response_from_buffer(page.len, page.data, MHD_RESPMEM_MUST_COPY),
+                 "Content-Type", type);
+    buf_clear(&page);
+    return r;
 }
 
 static ssize_t no_bytes(void *cls, uint64_t pos, char *buf, size_t max)
@@ -82,46 +101,46 @@ static ssize_t no_bytes(void *cls, uint64_t pos, char *buf, size_t max)
 static struct MHD_Response *error_response(unsigned status, const char *reason)
 {
     struct MHD_Response *r =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, no_bytes, NULL, NULL);
-    if (r == NULL)
-        return NULL;
-    if (add(r, "X-Nsaddr-Reason", reason) &&
-        (status != MHD_HTTP_METHOD_NOT_ALLOWED || add(r, "Allow", "GET, HEAD")))
-        return r;
-    MHD_destroy_response(r);
-    return NULL;
+        with(MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, no_bytes, NULL, NULL),
+             "X-Nsaddr-Reason", reason);
+    return status == MHD_HTTP_METHOD_NOT_ALLOWED ? with(r, "Allow", "GET, HEAD") : r;
 }
 
-static struct MHD_Response *make_response(const struct reply *reply)
+static struct MHD_Response *make_response(const struct http_answers *a, const char *accept,
+                                          const struct reply *reply)
 {
     if (reply->cluster != NULL)
         return list_response(reply->cluster);
     if (reply->text != NULL)
         return text_response(reply->text);
+    if (reply->status == MHD_HTTP_OK)
+        return metrics_response(a, accept);
     return error_response(reply->status, reply->reason);
 }
 
-static enum MHD_Result queue(struct MHD_Connection *connection, const struct reply *reply,
-                             bool close)
+/* False: no memory for an answer. */
+static bool queue(const struct http_answers *a, const char *accept,
+                  struct MHD_Connection *connection, const struct reply *reply, bool close)
 {
-    struct MHD_Response *r = make_response(reply);
+    bool kept = reply->cluster != NULL && !close;
+    struct MHD_Response *r =
+        kept ? kept_list_response(reply->cluster) : make_response(a, accept, reply);
+    if (close)
+        r = with(r, "Connection", "close");
     if (r == NULL)
-        return MHD_NO; /* no memory for an answer: the connection is closed */
-    enum MHD_Result queued = MHD_NO;
-    /* Who sends one bad request may mean the next bytes otherwise than we read them. */
-    close = close || reply->status == MHD_HTTP_BAD_REQUEST;
-    if (!close || add(r, "Connection", "close"))
-        queued = MHD_queue_response(connection, reply->status, r);
-    MHD_destroy_response(r);
+        return false;
+    bool queued = MHD_queue_response(connection, reply->status, r) == MHD_YES;
+    if (!kept)
+        MHD_destroy_response(r);
     return queued;
 }
 
 /* -- requests -------------------------------------------------------------------------------- */
 
-static void note_unknown(const struct http_answers *a, const char *id)
+static void note_unknown(struct unknown_ids *unknown, const char *id, int64_t now_ms)
 {
     bool last;
-    if (!unknown_ids_note(a->unknown, id, clock_mono_ms(), &last))
+    if (!unknown_ids_note(unknown, id, now_ms, &last))
         return;
     LOG_INFO("a cluster was asked for that is not known", F_STR("cluster", id));
     if (last)
@@ -130,70 +149,77 @@ static void note_unknown(const struct http_answers *a, const char *id)
             F_INT("logged", UNKNOWN_IDS_MAX));
 }
 
-static enum MHD_Result answer(const struct http_answers *a, struct MHD_Connection *connection,
-                              const char *method, const char *path, bool close)
+/* A reply that was not queued, for want of memory, closes the connection. */
+static bool respond(const struct http_answers *a, struct http_request *r,
+                    struct MHD_Connection *connection, const struct reply *reply, bool close)
 {
-    struct registry_status status;
+    /* Who sends one bad request may mean the next bytes otherwise than we read them. */
+    close = close || reply->status == MHD_HTTP_BAD_REQUEST;
+    bool queued = queue(a, r->head.accept, connection, reply, close);
+    r->answered_ns = clock_mono_ns();
+    http_metrics_request(a->counters, reply->route, reply->status,
+                         (uint64_t)(r->answered_ns - r->started_ns));
+    if (reply->route == HTTP_ROUTE_CLUSTER)
+        http_metrics_client(a->counters,
+                            http_client_of(r->head.client_version, r->head.user_agent));
+    return queued;
+}
+
+static bool answer(struct http_answers *a, struct http_request *r,
+                   struct MHD_Connection *connection, const char *method, const char *path,
+                   bool close)
+{
     struct reply reply;
     struct request request = {
         .method = method,
         .path = path,
-        .if_none_match =
-            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH),
+        .if_none_match = r->head.if_none_match,
     };
-    const struct table *table = registry_acquire(a->registry, &status);
+    registry_view_update(a->registry, &a->view);
     if (a->admin)
-        routes_admin(&request, &status, &reply);
+        routes_admin(&request, &a->view.status, &reply);
     else
-        routes_public(&request, table, &status, a->default_cluster, &reply);
+        routes_public(&request, a->view.table, &a->view.status, a->default_cluster, &reply);
     if (reply.asked_id[0] != '\0')
-        note_unknown(a, reply.asked_id);
-    enum MHD_Result result = queue(connection, &reply, close || status.draining);
-    table_unref(table);
-    return result;
+        note_unknown(a->unknown, reply.asked_id, r->started_ns / 1000000);
+    return respond(a, r, connection, &reply, close || a->view.status.draining);
+}
+
+void http_request_begin(struct http_request *r, const char *target)
+{
+    *r = (struct http_request){.target_end = target + strlen(target)};
 }
 
 /* The library hands out C strings: a raw NUL would end the path early and name another cluster. In
  * 0.9.75 the version follows the target in one buffer, so the distance shows it; 1.0 refuses such
- * requests itself. Called with the whole target; the result is *per_request of the first call. */
-void *http_note_target(void *arg, const char *target, struct MHD_Connection *connection)
+ * requests itself. */
+static bool target_has_nul(const struct http_request *r, const char *version)
 {
-    (void)arg;
-    (void)connection;
-    return unconst(target + strlen(target));
-}
-
-static bool target_has_nul(const char *end, const char *version)
-{
-    return MHD_VERSION < 0x01000000 && end != NULL && version != end + 1;
+    return MHD_VERSION < 0x01000000 && version != r->target_end + 1;
 }
 
 /* The library calls twice: after the head, when an answer also closes the connection, and after
  * the body. We answer in the second call, except what has to be refused. */
-enum MHD_Result http_answer(void *arg, struct MHD_Connection *connection, const char *url,
-                            const char *method, const char *version, const char *upload,
-                            size_t *upload_size, void **per_request)
+bool http_answer(struct http_answers *a, struct http_request *r, struct MHD_Connection *connection,
+                 const char *target, const char *method, const char *version, size_t *upload_size)
 {
-    static char seen;
-    (void)upload;
-    if (*per_request == &seen) {
+    if (r->seen) {
         *upload_size = 0;
-        return answer(arg, connection, method, url, strcmp(version, "HTTP/1.0") == 0);
+        return answer(a, r, connection, method, target, strcmp(version, "HTTP/1.0") == 0);
     }
-    const char *target_end = *per_request;
-    *per_request = &seen;
+    r->seen = true;
+    r->started_ns = clock_mono_ns();
     struct reply refused = {.status = MHD_HTTP_BAD_REQUEST};
-    refused.reason = target_has_nul(target_end, version)
-                         ? "bad-request"
-                         : http_head_judge(connection, method, version);
+    refused.reason = http_head_judge(connection, method, version, &r->head);
+    if (target_has_nul(r, version))
+        refused.reason = "bad-request";
     if (refused.reason != NULL)
-        return queue(connection, &refused, true);
+        return respond(a, r, connection, &refused, true);
     if (!http_method_is_read(method)) /* now, so that no body is waited for */
-        return answer(arg, connection, method, url, true);
-    return MHD_YES;
+        return answer(a, r, connection, method, target, true);
+    return true;
 }
 
-/* Paths are judged raw; the library's own decoding would end them at %00. */
 size_t http_leave_escaped(void *arg, struct MHD_Connection *connection, char *text)
 {
     (void)arg;

@@ -7,11 +7,12 @@
 
 /* What the library lets through although RFC 9112 does not (0.9.75: duplicate or conflicting
  * framing headers, names that are no tokens, control bytes in values). */
-struct head {
+struct judgement {
     unsigned hosts;
     unsigned lengths;
     bool has_body;
     bool bad;
+    struct http_head *head;
 };
 
 static bool is_token(const char *name, size_t len)
@@ -36,10 +37,26 @@ static bool is_text(const char *value, size_t len)
     return true;
 }
 
+/* The first of each name is what counts. */
+static void keep(struct http_head *head, const char *name, const char *value)
+{
+    const char **slot = NULL;
+    if (strcasecmp(name, "User-Agent") == 0)
+        slot = &head->user_agent;
+    else if (strcasecmp(name, "Client-Version") == 0)
+        slot = &head->client_version;
+    else if (strcasecmp(name, "Accept") == 0)
+        slot = &head->accept;
+    else if (strcasecmp(name, "If-None-Match") == 0)
+        slot = &head->if_none_match;
+    if (slot != NULL && *slot == NULL)
+        *slot = value;
+}
+
 static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name,
                                       size_t name_len, const char *value, size_t value_len)
 {
-    struct head *h = arg;
+    struct judgement *h = arg;
     (void)kind;
     if (value == NULL)
         value = "";
@@ -57,6 +74,8 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
         h->has_body = true;
         h->bad |= strcasecmp(value, "chunked") != 0;
+    } else {
+        keep(h->head, name, value);
     }
     return MHD_YES;
 }
@@ -67,9 +86,10 @@ bool http_method_is_read(const char *method)
 }
 
 const char *http_head_judge(struct MHD_Connection *connection, const char *method,
-                            const char *version)
+                            const char *version, struct http_head *out)
 {
-    struct head h = {.hosts = 0};
+    *out = (struct http_head){.accept = NULL};
+    struct judgement h = {.head = out};
     (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at_header, &h);
     bool v1_1 = strcmp(version, "HTTP/1.1") == 0;
     bool v1_0 = strcmp(version, "HTTP/1.0") == 0;

@@ -2,6 +2,7 @@
 #include "serve/http_loop.h"
 
 #include <errno.h>
+#include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -18,11 +19,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "model/metrics.h"
 #include "serve/connections.h"
 #include "serve/per_address.h"
 
 /* Per connection, for request and reply head; a request with more gets 431. */
-#define CONNECTION_MEMORY ((size_t)16 * 1024)
+#define CONNECTION_MEMORY ((size_t)8 * 1024)
 /* At the limit the library stops accepting. Ours comes first, so that a new connection finds room
  * by the end of a worse one; the library closes that one only in its next turn. */
 #define SPARE_CONNECTIONS 64u
@@ -31,6 +33,7 @@
 /* The kernel counts a peer's silence in ticks of up to 10 ms. */
 #define TICKS_MS 20
 #define DROPS_LOGGED_EVERY_MS (60 * 1000)
+#define NS_PER_MS 1000000
 /* At the end: for a request that has begun, and for one that may be on its way. */
 #define FINISH_WAITING_MS 1000
 #define FINISH_IDLE_MS 100
@@ -51,32 +54,39 @@ struct http_loop {
 /* What the library keeps for us with each connection. */
 struct peer {
     struct connection connection;
+    struct http_request request;
     bool counted; /* in per_address */
 };
 
 /* -- dropping -------------------------------------------------------------------------------- */
 
-static void log_drop(struct http_loop *l, const char *why, int64_t now_ms)
+/* An operator is told once in a while, and what the number is counts the metrics. */
+static void note_drop(struct http_loop *l, enum http_drop why, int64_t now_ms)
 {
-    if (now_ms < l->drops_logged_ms + DROPS_LOGGED_EVERY_MS)
+    http_metrics_dropped(l->answers.counters, why);
+    if (why == HTTP_DROP_IDLE_TIMEOUT || now_ms < l->drops_logged_ms + DROPS_LOGGED_EVERY_MS)
         return;
     l->drops_logged_ms = now_ms;
-    LOG_WARN("dropping connections", F_STR("why", why),
+    LOG_WARN("dropping connections", F_STR("why", http_drop_name(why)),
              F_INT("open", atomic_load(&l->limits->connections)));
 }
 
 /* The library closes it as soon as it sees the end; until then the number is not used again. */
-static void drop(struct http_loop *l, struct connection *c)
+static void drop(struct http_loop *l, struct connection *c, enum http_drop why, int64_t now_ms)
 {
+    note_drop(l, why, now_ms);
     connections_dropped(&l->connections, c);
+    atomic_fetch_sub(&l->limits->connections, 1);
     (void)shutdown(c->fd, SHUT_RDWR);
 }
 
-static bool drop_victim(struct http_loop *l, const struct connection *but, int64_t now_ms)
+/* Makes room for `but`. */
+static bool drop_victim(struct http_loop *l, const struct connection *but, enum http_drop why,
+                        int64_t now_ms)
 {
     struct connection *victim = connections_victim(&l->connections, but, now_ms);
     if (victim != NULL)
-        drop(l, victim);
+        drop(l, victim, why, now_ms);
     return victim != NULL;
 }
 
@@ -97,7 +107,8 @@ static void tend(struct http_loop *l, int64_t now_ms)
     while ((c = connections_next_look(&l->connections, now_ms)) != NULL)
         look_at(l, c, now_ms);
     while ((c = connections_late(&l->connections, now_ms)) != NULL)
-        drop(l, c);
+        drop(l, c, c->state == CONNECTION_IDLE ? HTTP_DROP_IDLE_TIMEOUT : HTTP_DROP_HEADER_TIMEOUT,
+             now_ms);
 }
 
 /* -- what the library tells ------------------------------------------------------------------ */
@@ -130,6 +141,7 @@ static void opened(struct http_loop *l, struct MHD_Connection *connection, void 
     struct peer *p = calloc(1, sizeof *p);
     unsigned open = atomic_fetch_add(&limits->connections, 1) + 1;
     *context = p;
+    http_metrics_opened(l->answers.counters);
     if (p == NULL) { /* it could not be held to any limit */
         (void)shutdown(socket_of(connection), SHUT_RDWR);
         return;
@@ -138,22 +150,21 @@ static void opened(struct http_loop *l, struct MHD_Connection *connection, void 
     if (limits->per_address != NULL) {
         p->counted = per_address_enter(limits->per_address, address_of(connection));
         if (!p->counted) {
-            log_drop(l, "http.max_connections_per_address", now_ms);
-            drop(l, &p->connection);
+            drop(l, &p->connection, HTTP_DROP_PER_ADDRESS, now_ms);
             return;
         }
     }
-    if (open <= limits->max_connections)
-        return;
-    log_drop(l, "http.max_connections", now_ms);
-    /* Other threads may hold all of them. */
-    if (!drop_victim(l, &p->connection, now_ms))
-        drop(l, &p->connection);
+    /* Other threads may hold all of the others. */
+    if (open > limits->max_connections &&
+        !drop_victim(l, &p->connection, HTTP_DROP_MAX_CONNECTIONS, now_ms))
+        drop(l, &p->connection, HTTP_DROP_MAX_CONNECTIONS, now_ms);
 }
 
 static void closed(struct http_loop *l, struct MHD_Connection *connection, struct peer *p)
 {
-    atomic_fetch_sub(&l->limits->connections, 1);
+    http_metrics_closed(l->answers.counters);
+    if (p == NULL || p->connection.state != CONNECTION_DROPPED)
+        atomic_fetch_sub(&l->limits->connections, 1);
     if (p == NULL)
         return;
     if (p->counted)
@@ -171,26 +182,39 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         closed(arg, connection, *context);
 }
 
+/* Called with the whole target; the result is *per_request of what follows. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+    struct peer *p = peer_of(connection);
+    (void)arg;
+    if (p != NULL)
+        http_request_begin(&p->request, target);
+    return p;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *target,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **per_request)
 {
     struct http_loop *l = arg;
-    struct peer *p = peer_of(connection);
-    if (p != NULL)
-        connections_asked(&l->connections, &p->connection, clock_mono_ms());
-    return http_answer(&l->answers, connection, target, method, version, upload, upload_size,
-                       per_request);
+    struct peer *p = *per_request;
+    (void)upload;
+    if (p == NULL)
+        return MHD_NO;
+    bool ok =
+        http_answer(&l->answers, &p->request, connection, target, method, version, upload_size);
+    connections_asked(&l->connections, &p->connection, p->request.started_ns / NS_PER_MS);
+    return ok ? MHD_YES : MHD_NO;
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **per_request,
                          enum MHD_RequestTerminationCode how)
 {
     struct http_loop *l = arg;
-    struct peer *p = peer_of(connection);
-    (void)per_request;
+    struct peer *p = *per_request;
+    (void)connection;
     if (p != NULL && how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        connections_answered(&l->connections, &p->connection, clock_mono_ms());
+        connections_answered(&l->connections, &p->connection, p->request.answered_ns / NS_PER_MS);
 }
 
 static void on_library_log(void *arg, const char *format, va_list args) PRINTF_LIKE(2, 0);
@@ -215,9 +239,10 @@ static void make_room(struct http_loop *l, int64_t now_ms)
 {
     static const struct timespec moment = {.tv_nsec = NO_FILES_WAIT_MS * 1000000L};
     l->no_files = false;
-    log_drop(l, "no more files or memory", now_ms);
-    if (!drop_victim(l, NULL, now_ms) && l->connections.count == 0)
+    if (!drop_victim(l, NULL, HTTP_DROP_OUT_OF_FILES, now_ms)) {
+        note_drop(l, HTTP_DROP_OUT_OF_FILES, now_ms);
         (void)nanosleep(&moment, NULL);
+    }
 }
 
 static int32_t wait_ms(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
@@ -254,6 +279,7 @@ static void *turn(void *arg)
                 return NULL;
         }
         tend(l, now_ms);
+        registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
         if (l->no_files)
             make_room(l, now_ms);
         (void)MHD_run_wait(l->daemon, wait_ms(l, now_ms, finish_ms));
@@ -268,15 +294,15 @@ static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
          NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)http_leave_escaped, NULL},
-        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_note_target, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, NULL},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, l},
         {MHD_OPTION_END, 0, NULL},
     };
     /* The logger is an argument of its own: it has to come before all others. */
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, l,
-                            MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l, MHD_OPTION_ARRAY,
-                            options, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+                            on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l,
+                            MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 
 /* The library's own way to end a wait needs its own threads. An event without a pointer is what it
@@ -299,6 +325,7 @@ static void free_loop(struct http_loop *l)
     }
     if (l->wake >= 0)
         (void)close(l->wake);
+    registry_view_clear(&l->answers.view);
     free(l);
 }
 

@@ -145,16 +145,20 @@ static struct reply find_cluster(const struct request *request, const struct seg
 static bool answer_health(const struct path *path, const struct registry_status *status,
                           struct reply *out)
 {
-    if (is_path(path, "healthz"))
-        *out = (struct reply){.status = 200, .text = "ok\n"};
-    else if (!is_path(path, "readyz"))
+    enum http_route route = is_path(path, "healthz")  ? HTTP_ROUTE_HEALTHZ
+                            : is_path(path, "readyz") ? HTTP_ROUTE_READYZ
+                                                      : HTTP_ROUTE_OTHER;
+    if (route == HTTP_ROUTE_OTHER)
         return false;
+    if (route == HTTP_ROUTE_HEALTHZ)
+        *out = (struct reply){.status = 200, .text = "ok\n"};
     else if (status->draining)
         *out = error(503, "draining");
     else if (!status->ready)
         *out = error(503, "not-ready");
     else
         *out = (struct reply){.status = 200, .text = "ready\n"};
+    out->route = route;
     return true;
 }
 
@@ -181,16 +185,22 @@ void routes_public(const struct request *request, const struct table *table,
     struct path path;
     if (!begin(request, &path, out))
         return;
-    if (path.count == 2 && strcmp(path.segments[0].text, "rocketmq") == 0)
+    if (path.count == 2 && strcmp(path.segments[0].text, "rocketmq") == 0) {
         *out = find_cluster(request, &path.segments[1], table, status, default_cluster);
-    else if (!answer_health(&path, status, out))
+        out->route = HTTP_ROUTE_CLUSTER;
+    } else if (!answer_health(&path, status, out)) {
         *out = error(404, "unknown-path");
+    }
 }
 
 void routes_admin(const struct request *request, const struct registry_status *status,
                   struct reply *out)
 {
     struct path path;
-    if (begin(request, &path, out) && !answer_health(&path, status, out))
+    if (!begin(request, &path, out) || answer_health(&path, status, out))
+        return;
+    if (is_path(&path, "metrics"))
+        *out = (struct reply){.status = 200, .route = HTTP_ROUTE_METRICS};
+    else
         *out = error(404, "unknown-path");
 }
