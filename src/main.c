@@ -117,7 +117,7 @@ static void describe(struct daemon *d, enum service_phase phase, int64_t now_ms,
     };
     const char *consul = !d->config->consul.enabled ? ""
                          : httpc_answered(d->httpc) ? "; Consul answers"
-                                                    : "; requests to Consul fail";
+                                                    : "; Consul gives no good answer";
     if (d->changed && (now_ms >= d->count_ms || phase != d->manager.phase)) {
         count_clusters(d);
         d->changed = false;

@@ -66,7 +66,7 @@ void httpc_stop(struct httpc *h);
 /* Did the thread turn within the last `within_ms`? It does at least once a second. */
 bool httpc_alive(const struct httpc *h, int64_t within_ms);
 
-/* False while every request has failed for some time: no reply, or one that refuses. */
+/* Did one of the last few requests have a good answer, not none at all or a refusal? */
 bool httpc_answered(const struct httpc *h);
 
 /* Runs fn(arg) on the httpc thread, in order. False when out of memory. */

@@ -206,6 +206,7 @@ struct httpc *httpc_new(const struct config *config, struct error *reterr)
     h->config = config;
     h->now_ms = clock_mono_ms();
     atomic_init(&h->turned_ms, h->now_ms);
+    atomic_init(&h->failures, FAILURES_MEAN_AWAY);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
         (h->multi = curl_multi_init()) == NULL) {
         error_set(reterr, "cannot start libcurl");
@@ -461,7 +462,10 @@ static void finish(struct httpc *h, struct httpc_call *call, CURLcode code)
     r->local_ip = local_ip != NULL ? local_ip : "";
     unlink_call(h, call);
     bool good = (r->status >= 200 && r->status < 300) || r->status == 404;
-    atomic_store(&h->failures, good ? 0 : atomic_load(&h->failures) + 1);
+    if (good)
+        atomic_store(&h->failures, 0);
+    else
+        atomic_fetch_add(&h->failures, 1);
     call->done(call->arg, r);
     call_free(call);
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 import wire
 from libconfig import render
 from ports import free_port
+from service_manager import handing_over
 from waiting import eventually
 
 BINARY = Path(os.environ.get("NSADDRD_BIN") or Path(__file__).parents[2] / "build" / "nsaddrd")
@@ -69,17 +70,23 @@ class Daemon:
         }
         self._arguments = [str(argument) for argument in arguments]
         self._env = clean_environment(folder, env)
+        self._launcher, self._inherits = [], {}
         self._log = self.folder / f"stderr-{self.port}"
         self._process = None
         self.exit_code = None
+
+    def inherit(self, *sockets, names=""):
+        """From its next start on it is handed these sockets, as by a service manager."""
+        self._launcher, self._inherits = handing_over(*sockets, names=names)
 
     def start(self, ready=True):
         """Starts the process and, if asked, waits until it says that it is ready."""
         config = self.folder / f"nsaddrd-{self.port}.conf"
         config.write_text(render(self.options))
         with open(self._log, "ab") as log:
-            self._process = subprocess.Popen([str(BINARY), "-c", str(config), *self._arguments], stdout=log,
-                                             stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder, env=self._env)
+            command = [*self._launcher, str(BINARY), "-c", str(config), *self._arguments]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                             cwd=self.folder, env=self._env, **self._inherits)
         path = "/readyz" if ready else "/healthz"
         ports = [self.port, self.admin_port] if self.options["admin.listen"] else [self.port]
         eventually(lambda: all(self._answers(port, path) for port in ports),
