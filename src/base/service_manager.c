@@ -70,19 +70,21 @@ static const char *flaw(int fd)
 
 static bool address_text(int fd, char *out, size_t size)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {.sin6_family = AF_UNSPEC}};
     socklen_t len = sizeof address;
     char ip[INET6_ADDRSTRLEN];
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+    if (getsockname(fd, &address.any, &len) != 0)
         return false;
-    if (address.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-        (void)inet_ntop(AF_INET, &v4->sin_addr, ip, sizeof ip);
-        (void)snprintf(out, size, "%s:%u", ip, (unsigned)ntohs(v4->sin_port));
+    if (address.any.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &address.v4.sin_addr, ip, sizeof ip);
+        (void)snprintf(out, size, "%s:%u", ip, (unsigned)ntohs(address.v4.sin_port));
     } else {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
-        (void)inet_ntop(AF_INET6, &v6->sin6_addr, ip, sizeof ip);
-        (void)snprintf(out, size, "[%s]:%u", ip, (unsigned)ntohs(v6->sin6_port));
+        (void)inet_ntop(AF_INET6, &address.v6.sin6_addr, ip, sizeof ip);
+        (void)snprintf(out, size, "[%s]:%u", ip, (unsigned)ntohs(address.v6.sin6_port));
     }
     return true;
 }
