@@ -23,8 +23,9 @@
 #include "serve/connections.h"
 #include "serve/per_address.h"
 
-/* Per connection, for request and reply head; a request with more gets 431. */
-#define CONNECTION_MEMORY ((size_t)8 * 1024)
+/* Per connection, for request and reply head; a request with more gets 431. Room for a request line of
+ * 8000 bytes (RFC 9112, 3). */
+#define CONNECTION_MEMORY ((size_t)10 * 1024)
 /* At the limit the library stops accepting. Ours comes first, so that a new connection finds room
  * by the end of a worse one; the library closes that one only in its next turn. */
 #define SPARE_CONNECTIONS 64u
