@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/service_manager.h"
 #include "config/argv.h"
 #include "config/config.h"
@@ -350,6 +351,21 @@ static void drain(struct daemon *d)
         what = wait_while_draining(d, end - clock_mono_ms());
 }
 
+static void wait_for_stop(struct daemon *d)
+{
+    bool settled = false;
+    int what = 0;
+    while (what != SIGTERM && what != SIGINT) {
+        if (!settled && registry_status(d->registry).complete) {
+            process_settle();
+            settled = true;
+        }
+        what = wait_for_event(d, CLOCK_NEVER);
+        if (what == SIGHUP)
+            ask_to_reload_token(d);
+    }
+}
+
 static int run(struct daemon *d, struct config *config)
 {
     struct error error;
@@ -358,10 +374,7 @@ static int run(struct daemon *d, struct config *config)
         return complain(&error, EXIT_FAILURE);
     }
     LOG_INFO("nsaddrd is up", F_STR("version", NSADDRD_VERSION), F_INT("pid", getpid()));
-    int what;
-    while ((what = wait_for_event(d, CLOCK_NEVER)) != SIGTERM && what != SIGINT)
-        if (what == SIGHUP)
-            ask_to_reload_token(d);
+    wait_for_stop(d);
     drain(d);
     leave_signals();
     stop_all(d);

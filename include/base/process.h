@@ -30,4 +30,9 @@ void process_usage_read(struct process_usage *out);
  * with nothing changed, when the line is not of that form. */
 bool process_stat_parse(const char *line, int64_t page_bytes, struct process_usage *out);
 
+/* Gives back the memory that only the start needed: freed heap, and the pages of our own and the
+ * libraries' code and constants that it brought in (some twenty libraries set themselves up). What
+ * is used again comes back from the page cache by itself. */
+void process_settle(void);
+
 #endif

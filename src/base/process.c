@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <link.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -105,4 +108,30 @@ void process_usage_read(struct process_usage *out)
         out->cpu_us = ((int64_t)used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
                       used.ru_utime.tv_usec + used.ru_stime.tv_usec;
     read_stat(out);
+}
+
+/* Only what nobody can write is as it is in the file. */
+static int release_pages(struct dl_phdr_info *object, size_t size, void *arg)
+{
+    const ElfW(Addr) page = *(const ElfW(Addr) *)arg;
+    (void)size;
+    for (ElfW(Half) i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        ElfW(Addr) start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        ElfW(Addr) end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        union {
+            ElfW(Addr) number;
+            void *pointer;
+        } at = {.number = start};
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W) == 0)
+            (void)madvise(at.pointer, end - start, MADV_DONTNEED); /* a hint: it may fail */
+    }
+    return 0;
+}
+
+void process_settle(void)
+{
+    ElfW(Addr) page = (ElfW(Addr))sysconf(_SC_PAGESIZE);
+    (void)malloc_trim(0);
+    (void)dl_iterate_phdr(release_pages, &page);
 }
