@@ -25,11 +25,11 @@ static bool parse_bits(const char *text, unsigned most, unsigned *out)
     return *out <= most;
 }
 
-static uint8_t mask(unsigned bits, unsigned byte)
+static unsigned mask(unsigned bits, unsigned byte)
 {
     unsigned before = byte * 8;
     unsigned left = bits <= before ? 0 : bits - before;
-    return left >= 8 ? 0xff : (uint8_t)(0xff00u >> left);
+    return left >= 8 ? 0xff : 0xff & (0xff00u >> left);
 }
 
 bool network_parse(const char *text, struct network *out)
@@ -49,7 +49,7 @@ bool network_parse(const char *text, struct network *out)
     if (v4)
         out->bits += 96;
     for (unsigned i = 0; i < 16; i++)
-        if ((out->address[i] & (uint8_t)~mask(out->bits, i)) != 0)
+        if ((out->address[i] & ~mask(out->bits, i)) != 0)
             return false;
     return true;
 }
@@ -79,7 +79,7 @@ bool network_is_ipv4(const uint8_t address[static 16])
 bool network_has(const struct network *n, const uint8_t address[static 16])
 {
     for (unsigned i = 0; i < 16 && i * 8 < n->bits; i++)
-        if (((n->address[i] ^ address[i]) & mask(n->bits, i)) != 0)
+        if (((unsigned)(n->address[i] ^ address[i]) & mask(n->bits, i)) != 0)
             return false;
     return true;
 }

@@ -30,7 +30,7 @@
  * by the end of a worse one; the library closes that one only in its next turn. */
 #define SPARE_CONNECTIONS 64u
 #define LONGEST_WAIT_MS 1000
-#define NO_FILES_WAIT_MS 20
+#define MOMENT_MS 20
 /* The kernel counts a peer's silence in ticks of up to 10 ms. */
 #define TICKS_MS 20
 #define DROPS_LOGGED_EVERY_MS (60 * 1000)
@@ -234,15 +234,21 @@ static void on_library_log(void *arg, const char *format, va_list args)
 
 /* -- the thread ------------------------------------------------------------------------------ */
 
+/* What failed for want of something would fail again at once. */
+static void wait_a_moment(void)
+{
+    static const struct timespec moment = {.tv_nsec = MOMENT_MS * NS_PER_MS};
+    (void)nanosleep(&moment, NULL);
+}
+
 /* Somebody else took the files or the memory: make room by the end of a connection; without any,
- * wait a moment. */
+ * wait. */
 static void make_room(struct http_loop *l, int64_t now_ms)
 {
-    static const struct timespec moment = {.tv_nsec = NO_FILES_WAIT_MS * 1000000L};
     l->no_files = false;
     if (!drop_victim(l, NULL, HTTP_DROP_OUT_OF_FILES, now_ms)) {
         note_drop(l, HTTP_DROP_OUT_OF_FILES, now_ms);
-        (void)nanosleep(&moment, NULL);
+        wait_a_moment();
     }
 }
 
@@ -283,7 +289,8 @@ static void *turn(void *arg)
         registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
         if (l->no_files)
             make_room(l, now_ms);
-        (void)MHD_run_wait(l->daemon, wait_ms(l, now_ms, finish_ms));
+        if (MHD_run_wait(l->daemon, wait_ms(l, now_ms, finish_ms)) != MHD_YES)
+            wait_a_moment();
     }
 }
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libc.c - stand-ins of libc's functions: each fails when its turn comes, else it is the real one. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -45,6 +48,11 @@ TWIN(void *, realloc, void *old, size_t size)
     return fails("realloc", ENOMEM) ? NULL : realloc(old, size);
 }
 
+TWIN(void *, aligned_alloc, size_t alignment, size_t size)
+{
+    return fails("aligned_alloc", ENOMEM) ? NULL : aligned_alloc(alignment, size);
+}
+
 TWIN(char *, strdup, const char *text)
 {
     return fails("strdup", ENOMEM) ? NULL : strdup(text);
@@ -79,6 +87,11 @@ static bool is_file(int fd)
 {
     struct stat info;
     return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+TWIN(DIR *, opendir, const char *path)
+{
+    return file_fails("opendir", EMFILE) ? NULL : opendir(path);
 }
 
 TWIN(ssize_t, read, int fd, void *out, size_t size)
@@ -245,6 +258,11 @@ TWIN(int, poll, struct pollfd *fds, nfds_t count, int timeout_ms)
     return fails("poll", EINTR) ? -1 : poll(fds, count, timeout_ms);
 }
 
+TWIN(int, epoll_ctl, int fd, int what, int other, struct epoll_event *event)
+{
+    return fails("epoll_ctl", ENOMEM) ? -1 : epoll_ctl(fd, what, other, event);
+}
+
 TWIN(int, signalfd, int fd, const sigset_t *mask, int flags)
 {
     return fails("signalfd", EMFILE) ? -1 : signalfd(fd, mask, flags);
@@ -296,4 +314,9 @@ TWIN(ssize_t, getrandom, void *out, size_t size, unsigned flags)
         return -1;
     memset(out, ++next, size);
     return (ssize_t)size;
+}
+
+TWIN(int, sched_getaffinity, pid_t pid, size_t size, cpu_set_t *out)
+{
+    return fails("sched_getaffinity", EINVAL) ? -1 : sched_getaffinity(pid, size, out);
 }

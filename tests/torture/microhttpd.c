@@ -27,14 +27,6 @@ TWIN(struct MHD_Response *, MHD_create_response_from_buffer, size_t size, void *
                : MHD_create_response_from_buffer(size, bytes, mode);
 }
 
-TWIN(struct MHD_Response *, MHD_create_response_from_buffer_with_free_callback_cls, size_t size,
-     void *bytes, MHD_ContentReaderFreeCallback free_it, void *arg)
-{
-    return torture_point("MHD_create_response_from_buffer_with_free_callback_cls")
-               ? NULL
-               : MHD_create_response_from_buffer_with_free_callback_cls(size, bytes, free_it, arg);
-}
-
 TWIN(struct MHD_Response *, MHD_create_response_from_callback, uint64_t size, size_t block,
      MHD_ContentReaderCallback reader, void *arg, MHD_ContentReaderFreeCallback free_it)
 {
@@ -56,4 +48,9 @@ TWIN(enum MHD_Result, MHD_queue_response, struct MHD_Connection *connection, uns
 {
     return torture_point("MHD_queue_response") ? MHD_NO
                                                : MHD_queue_response(connection, status, response);
+}
+
+TWIN(enum MHD_Result, MHD_run_wait, struct MHD_Daemon *daemon, int32_t wait_ms)
+{
+    return torture_point("MHD_run_wait") ? MHD_NO : MHD_run_wait(daemon, wait_ms);
 }
