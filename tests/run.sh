@@ -228,6 +228,23 @@ find_xdist() {
     "$python" -c 'import xdist' 2>/dev/null && side_by_side=(-n 4)
 }
 
+# Checks the metrics page, if it can be had. Installing its package would start a Prometheus, so
+# only the program is taken out of it.
+fetch_promtool() {
+    local folder
+    if [ "$is_debian" = no ] || [ -x "$cache/promtool" ] || command -v promtool >/dev/null; then
+        return 0
+    fi
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/nsaddrd-promtool.XXXXXX") || return 0
+    (
+        cd "$folder" || exit
+        apt-get -q download prometheus &&
+            dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool &&
+            mv usr/bin/promtool "$cache/promtool"
+    ) >"$reports/promtool.log" 2>&1 || say "without promtool: see $reports/promtool.log"
+    rm -rf "$folder"
+}
+
 install_needs() {
     ./packaging/quickstart.sh --install-only || return
     local but_cleanroot=${every_tier/cleanroot/}
@@ -252,6 +269,9 @@ install_needs() {
     fi
     if wanted torture coverage; then
         install_packages objcopy:binutils || return
+    fi
+    if wanted daemon daemon-san daemon-tsan; then
+        fetch_promtool
     fi
     if wanted cleanroot; then
         install_packages debootstrap:debootstrap || return

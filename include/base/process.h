@@ -22,9 +22,14 @@ struct process_usage {
     int64_t max_fds; /* the soft limit */
 };
 
-/* Reads some files of /proc/self, one of them a folder with an entry for each open file: not for
- * a thread that must not wait. */
+/* Reads some files of /proc/self; before Linux 6.2 that takes a microsecond for each open file, so
+ * it is for a thread that may wait a moment. */
 void process_usage_read(struct process_usage *out);
+
+/* -- its parts ------------------------------------------------------------------------------- */
+
+/* How many entries a folder has, hidden ones left out, or PROCESS_UNKNOWN. */
+int64_t process_count_entries(const char *folder);
 
 /* The part of it that a /proc/<pid>/stat line has: threads, virtual_bytes, resident_bytes. False,
  * with nothing changed, when the line is not of that form. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -69,16 +70,28 @@ static void read_stat(struct process_usage *out)
     buf_clear(&line);
 }
 
-static int64_t count_fds(void)
+int64_t process_count_entries(const char *folder)
 {
-    DIR *dir = opendir("/proc/self/fd");
-    int64_t count = -1; /* the folder itself, which is open while it is read */
+    DIR *dir = opendir(folder);
+    int64_t count = 0;
     if (dir == NULL)
         return PROCESS_UNKNOWN;
     for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir))
         count += e->d_name[0] != '.';
     (void)closedir(dir);
     return count;
+}
+
+/* Since Linux 6.2 the folder's size is the number of its entries. Before, they have to be read, a
+ * microsecond each, and the folder that is read is one of them. */
+static int64_t count_fds(void)
+{
+    static const char folder[] = "/proc/self/fd";
+    struct stat info;
+    if (stat(folder, &info) == 0 && info.st_size > 0)
+        return info.st_size;
+    int64_t count = process_count_entries(folder);
+    return count > 0 ? count - 1 : PROCESS_UNKNOWN;
 }
 
 static int64_t soft(const struct rlimit *limit)
