@@ -157,12 +157,14 @@ static bool respond(const struct http_answers *a, struct http_request *r,
     close = close || reply->status == MHD_HTTP_BAD_REQUEST;
     bool queued = queue(a, r->head.accept, connection, reply, close);
     r->answered_ns = clock_mono_ns();
+    if (!queued)
+        return false;
     http_metrics_request(a->counters, reply->route, reply->status,
                          (uint64_t)(r->answered_ns - r->started_ns));
     if (reply->route == HTTP_ROUTE_CLUSTER)
         http_metrics_client(a->counters,
                             http_client_of(r->head.client_version, r->head.user_agent));
-    return queued;
+    return true;
 }
 
 static bool answer(struct http_answers *a, struct http_request *r,

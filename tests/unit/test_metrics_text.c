@@ -429,7 +429,9 @@ TEST(test_metrics_text__a_page_is_of_what_was_counted)
 {
     struct error error;
     struct metrics *metrics = metrics_new(&build, 5000, &error);
+    assert_non_null(metrics);
     struct http_metrics *thread = metrics_add_http_thread(metrics, &error);
+    assert_non_null(thread);
     struct registry_status status = {.ready = true};
     const char *content_type;
     add_cluster("a", CLUSTER_LIVE, 1);
