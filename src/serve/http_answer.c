@@ -2,6 +2,7 @@
 #include "serve/http_answer.h"
 
 #include <microhttpd.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -80,11 +81,19 @@ static struct MHD_Response *metrics_response(const struct http_answers *a, const
 {
     struct buf page;
     const char *type;
+    char *text = NULL;
     struct MHD_Response *r = NULL;
     buf_init(&page, METRICS_TEXT_MAX);
-    if (metrics_text_page(a->metrics, a->view.table, &a->view.status, accept, &page, &type))
-        r = with(MHD_create_response_from_buffer(page.len, page.data, MHD_RESPMEM_MUST_COPY),
-                 "Content-Type", type);
+    if (!metrics_text_page(a->metrics, a->view.table, &a->view.status, accept, &page, &type))
+        goto out;
+    size_t len = page.len;
+    if ((text = buf_detach(&page)) == NULL)
+        goto out;
+    r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+    if (r == NULL)
+        free(text);
+    r = with(r, "Content-Type", type);
+out:
     buf_clear(&page);
     return r;
 }
