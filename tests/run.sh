@@ -273,6 +273,9 @@ install_needs() {
     if wanted daemon daemon-san daemon-tsan; then
         fetch_promtool
     fi
+    if wanted real && [ -z "$real_missing" ]; then
+        install_packages systemd-socket-activate:systemd || return
+    fi
     if wanted cleanroot; then
         install_packages debootstrap:debootstrap || return
     fi

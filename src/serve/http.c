@@ -185,7 +185,6 @@ static bool take_inherited(struct http *h, const struct strings *list, bool admi
             continue;
         h->listeners[h->count++] =
             (struct listener){.text = list->items[n++], .admin = admin, .fd = s->fd};
-        (void)listen(s->fd, BACKLOG); /* it listens already: this only makes its queue longer */
         LOG_INFO("the service manager's socket takes the place of what is configured",
                  F_STR("option", admin ? "admin.listen" : "listen"), F_STR("address", s->address));
     }

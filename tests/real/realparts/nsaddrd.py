@@ -10,7 +10,7 @@ from .ports import free_port
 from .waiting import until
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
-_BINARY = pathlib.Path(os.environ.get("NSADDRD_BIN", _ROOT / "build" / "nsaddrd")).absolute()
+BINARY = pathlib.Path(os.environ.get("NSADDRD_BIN", _ROOT / "build" / "nsaddrd")).absolute()
 
 
 class Nsaddrd:
@@ -45,7 +45,7 @@ class Nsaddrd:
     def start(self):
         folder = self._run.folder_for(f"config-{self.port}")
         (folder / "nsaddrd.conf").write_text(_libconfig(self._settings))
-        self._process = self._run.start("nsaddrd", [_BINARY, "-c", folder / "nsaddrd.conf"])
+        self._process = self._run.start("nsaddrd", [BINARY, "-c", folder / "nsaddrd.conf"])
         until(
             f"an answer of nsaddrd on {self.address}",
             lambda: web.get(self.address, "/healthz"),
