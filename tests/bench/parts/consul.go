@@ -165,6 +165,7 @@ func row(name string, i int, status string) any {
 
 func send(w http.ResponseWriter, index uint64, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("X-Consul-Index", strconv.FormatUint(index, 10))
 	w.Header().Set("X-Consul-Knownleader", "true")
 	w.Header().Set("X-Consul-Lastcontact", "0")
