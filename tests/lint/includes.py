@@ -36,7 +36,7 @@ SYSTEM = """
     assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
     stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings threads time
     uchar wchar wctype
-    dirent endian fcntl fnmatch getopt ifaddrs libgen netdb poll pthread pwd grp regex sched spawn
+    dirent endian fcntl fnmatch getopt ifaddrs libgen link malloc netdb poll pthread pwd grp regex sched spawn
     sysexits syslog termios unistd
     arpa/* net/* netinet/* sys/* linux/*
 """.split()
