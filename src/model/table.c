@@ -18,10 +18,15 @@ typedef void (*drop_rendering)(void *rendering);
 struct counted_cluster {
     struct cluster pub;
     atomic_size_t refs;
-    uint64_t hash;
     _Atomic(void *) rendering;
     _Atomic(drop_rendering) drop; /* set before there is one */
     char text[];                  /* id, body, withheld, each with its NUL */
+};
+
+/* The hash stands beside the pointer, so that a search touches no cluster but the right one. */
+struct slot {
+    uint64_t hash;
+    const struct counted_cluster *cluster; /* NULL: free */
 };
 
 /* Open addressing, linear probing, at most half full. */
@@ -29,7 +34,7 @@ struct table {
     atomic_size_t refs;
     size_t count;
     size_t slots; /* a power of two */
-    const struct counted_cluster *slot[];
+    struct slot slot[];
 };
 
 const char *cluster_state_name(enum cluster_state state)
@@ -87,7 +92,6 @@ struct cluster *cluster_new_withholding(const char *id, enum cluster_state state
     };
     (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
                    hash_bytes(c->pub.body, body.len));
-    c->hash = hash_bytes(id, id_size - 1);
     atomic_init(&c->rendering, NULL);
     atomic_init(&c->drop, NULL);
     atomic_init(&c->refs, 1);
@@ -157,7 +161,7 @@ static struct table *table_alloc(size_t for_count)
     size_t slots = 8;
     while (slots < 2 * for_count)
         slots *= 2;
-    struct table *t = calloc(1, sizeof *t + slots * sizeof(void *));
+    struct table *t = calloc(1, sizeof *t + slots * sizeof *t->slot);
     if (t == NULL)
         return NULL;
     t->slots = slots;
@@ -184,8 +188,8 @@ void table_unref(const struct table *t)
     if (atomic_fetch_sub_explicit(&own->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t i = 0; i < own->slots; i++)
-        if (own->slot[i] != NULL)
-            cluster_unref(&own->slot[i]->pub);
+        if (own->slot[i].cluster != NULL)
+            cluster_unref(&own->slot[i].cluster->pub);
     free(own);
 }
 
@@ -193,13 +197,23 @@ void table_unref(const struct table *t)
 static size_t locate(const struct table *t, const char *id, size_t len, uint64_t hash)
 {
     size_t i = (size_t)hash & (t->slots - 1);
-    while (t->slot[i] != NULL) {
-        const struct counted_cluster *c = t->slot[i];
-        if (c->hash == hash && strncmp(c->pub.id, id, len) == 0 && c->pub.id[len] == '\0')
+    while (t->slot[i].cluster != NULL) {
+        const char *other = t->slot[i].cluster->text; /* begins with the id */
+        if (t->slot[i].hash == hash && strncmp(other, id, len) == 0 && other[len] == '\0')
             break;
         i = (i + 1) & (t->slots - 1);
     }
     return i;
+}
+
+static void put(struct table *t, uint64_t hash, const struct counted_cluster *c)
+{
+    size_t i = locate(t, c->text, strlen(c->text), hash);
+    if (t->slot[i].cluster != NULL)
+        cluster_unref(&t->slot[i].cluster->pub);
+    else
+        t->count++;
+    t->slot[i] = (struct slot){.hash = hash, .cluster = c};
 }
 
 struct table *table_copy(const struct table *base, size_t more)
@@ -208,20 +222,14 @@ struct table *table_copy(const struct table *base, size_t more)
     if (t == NULL)
         return NULL;
     for (size_t i = 0; i < base->slots; i++)
-        if (base->slot[i] != NULL)
-            table_set(t, cluster_ref(&base->slot[i]->pub));
+        if (base->slot[i].cluster != NULL)
+            put(t, base->slot[i].hash, counted(cluster_ref(&base->slot[i].cluster->pub)));
     return t;
 }
 
 void table_set(struct table *t, const struct cluster *c)
 {
-    const struct counted_cluster *in = counted(c);
-    size_t i = locate(t, c->id, strlen(c->id), in->hash);
-    if (t->slot[i] != NULL)
-        cluster_unref(&t->slot[i]->pub);
-    else
-        t->count++;
-    t->slot[i] = in;
+    put(t, hash_bytes(c->id, strlen(c->id)), counted(c));
 }
 
 void table_remove(struct table *t, const char *id)
@@ -229,25 +237,25 @@ void table_remove(struct table *t, const char *id)
     size_t len = strlen(id);
     size_t mask = t->slots - 1;
     size_t hole = locate(t, id, len, hash_bytes(id, len));
-    if (t->slot[hole] == NULL)
+    if (t->slot[hole].cluster == NULL)
         return;
-    cluster_unref(&t->slot[hole]->pub);
-    t->slot[hole] = NULL;
+    cluster_unref(&t->slot[hole].cluster->pub);
+    t->slot[hole].cluster = NULL;
     t->count--;
     /* Whoever was pushed past the hole moves back into it, so that no search ends too early. */
-    for (size_t i = (hole + 1) & mask; t->slot[i] != NULL; i = (i + 1) & mask) {
-        size_t home = (size_t)t->slot[i]->hash & mask;
+    for (size_t i = (hole + 1) & mask; t->slot[i].cluster != NULL; i = (i + 1) & mask) {
+        size_t home = (size_t)t->slot[i].hash & mask;
         if (((i - home) & mask) < ((i - hole) & mask))
             continue;
         t->slot[hole] = t->slot[i];
-        t->slot[i] = NULL;
+        t->slot[i].cluster = NULL;
         hole = i;
     }
 }
 
 const struct cluster *table_find(const struct table *t, const char *id, size_t len)
 {
-    const struct counted_cluster *c = t->slot[locate(t, id, len, hash_bytes(id, len))];
+    const struct counted_cluster *c = t->slot[locate(t, id, len, hash_bytes(id, len))].cluster;
     return c == NULL ? NULL : &c->pub;
 }
 
@@ -259,6 +267,6 @@ size_t table_count(const struct table *t)
 void table_each(const struct table *t, bool (*visit)(const struct cluster *c, void *arg), void *arg)
 {
     for (size_t i = 0; i < t->slots; i++)
-        if (t->slot[i] != NULL && !visit(&t->slot[i]->pub, arg))
+        if (t->slot[i].cluster != NULL && !visit(&t->slot[i].cluster->pub, arg))
             return;
 }
