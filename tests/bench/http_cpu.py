@@ -12,6 +12,7 @@ load generator is the bottleneck. Ratios are of figures of the same round; a tab
 import argparse
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -66,7 +67,9 @@ def parse_arguments():
                         help="static: from the config, beside 20 of Consul that change; consul: all from there")
     parser.add_argument("--interval", default="100ms", help="between two changes in Consul; 0s for none")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of nsaddrd")
+    parser.add_argument("--nice", type=int, default=0, help="negative where other programs run, too (as root)")
     options = parser.parse_args()
+    os.nice(options.nice)
     if options.quick:
         options.rounds = 3
     options.bin = options.bin.absolute()

@@ -64,9 +64,8 @@ static inline void raise_file_limit(void)
 
 /* A socket whose connection to 127.0.0.1:port has begun, or -1 with errno. The source is the nth
  * address of the networks from `network` on; its port is found at the connect, so that each source
- * has all of them. receive_buffer 0 is the kernel's choice. */
-static inline int begin_connection(in_port_t port, unsigned network, unsigned nth,
-                                   int receive_buffer)
+ * has all of them. buffer: of each direction, in bytes; 0 is the kernel's choice. */
+static inline int begin_connection(in_port_t port, unsigned network, unsigned nth, int buffer)
 {
     int on = 1;
     struct sockaddr_in from = {.sin_family = AF_INET};
@@ -78,8 +77,8 @@ static inline int begin_connection(in_port_t port, unsigned network, unsigned nt
     if (fd < 0)
         return -1;
     if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 &&
-        (receive_buffer == 0 ||
-         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) == 0) &&
+        (buffer == 0 || (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) == 0 &&
+                         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer) == 0)) &&
         bind(fd, (const struct sockaddr *)&from, sizeof from) == 0 &&
         (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS))
         return fd;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Connections that hold a place and give nothing for it.
  *
- *     slow PORT PATH HEADERS IDLE READERS NETWORK
+ *     slow PORT PATH HEADERS IDLE READERS PIPELINED NETWORK
  *
  * HEADERS send a request at one byte a second that never ends. IDLE say nothing, one half after
- * connecting, the other after one answer. READERS ask as much as the socket takes and never read.
- * What the server closes is opened again within a second. Goes on until SIGTERM; each second a line
- * of JSON says how many are held. NETWORK: their sources are 127.0.NETWORK.1 and on. */
+ * connecting, the other after one answer. READERS send PIPELINED requests, at most PIPELINED_MAX of
+ * them, and never read; with 0 they send as many as the socket ever takes. What the server closes
+ * is opened again at once. Goes on until SIGTERM; each second a line of JSON says how many are held.
+ * NETWORK: their sources are 127.0.NETWORK.1 and on. */
 #include <signal.h>
 #include <sys/timerfd.h>
 
@@ -14,15 +15,17 @@
 
 #define SOURCES 50u
 #define EVENTS 512
-/* Each second has so many turns; a connection has its own of them. */
+/* Each second has so many turns; a connection has its own of them. In each, so many are opened. */
 #define TURNS 100u
+#define OPENED_IN_A_TURN 100u
 #define SMALL_BUFFER 4096
+#define PIPELINED_MAX 64u
 
 enum kind { HEADERS, IDLE, READER };
 
 struct connection {
     enum kind kind;
-    int fd; /* -1: closed, opened at its next turn */
+    int fd; /* -1: closed */
     bool connected;
     bool asks; /* an idle one that has its answer first */
     size_t sent;
@@ -33,12 +36,15 @@ struct slow {
     unsigned network;
     char head[512]; /* of a request, without its end */
     char request[512];
-    char requests[64 * 128];
+    char requests[PIPELINED_MAX * 128];
     size_t requests_len;
+    bool endless; /* readers never have sent enough */
     int epoll;
     int timer;
     struct connection *all;
     size_t count;
+    size_t *closed; /* a ring of their numbers, the next to be opened first */
+    size_t first_closed, closed_count;
     size_t held, reopened, refused;
 };
 
@@ -48,6 +54,11 @@ static void finish(int number)
 {
     (void)number;
     over = 1;
+}
+
+static void note_closed(struct slow *s, size_t nth)
+{
+    s->closed[(s->first_closed + s->closed_count++) % s->count] = nth;
 }
 
 static void drop(struct slow *s, struct connection *c)
@@ -61,21 +72,33 @@ static void drop(struct slow *s, struct connection *c)
         s->refused++;
     }
     c->connected = false;
+    note_closed(s, (size_t)(c - s->all));
 }
 
-static void open_again(struct slow *s, struct connection *c)
+static void open_one(struct slow *s, size_t nth)
 {
-    size_t nth = (size_t)(c - s->all);
+    struct connection *c = &s->all[nth];
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    c->sent = 0;
     c->fd = begin_connection(s->port, s->network, (unsigned)nth % SOURCES,
                              c->kind == READER ? SMALL_BUFFER : 0);
     if (c->fd < 0) {
         s->refused++;
-        return;
-    }
-    c->sent = 0;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
-    if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0)
+        note_closed(s, nth);
+    } else if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, c->fd, &event) != 0) {
         fail("epoll_ctl");
+    }
+}
+
+static void open_some(struct slow *s)
+{
+    size_t count = s->closed_count < OPENED_IN_A_TURN ? s->closed_count : OPENED_IN_A_TURN;
+    for (size_t i = 0; i < count; i++) {
+        size_t nth = s->closed[s->first_closed];
+        s->first_closed = (s->first_closed + 1) % s->count;
+        s->closed_count--;
+        open_one(s, nth);
+    }
 }
 
 /* False when the connection is gone. */
@@ -90,11 +113,16 @@ static bool give_one_byte(const struct slow *s, struct connection *c)
     return give(c, in_head ? &s->head[c->sent++] : "x", 1);
 }
 
-static bool fill(const struct slow *s, const struct connection *c)
+static bool fill(const struct slow *s, struct connection *c)
 {
-    while (send(c->fd, s->requests, s->requests_len, MSG_NOSIGNAL) > 0)
-        continue;
-    return errno == EAGAIN;
+    while (c->sent < s->requests_len || s->endless) {
+        size_t at = c->sent % s->requests_len;
+        ssize_t n = send(c->fd, s->requests + at, s->requests_len - at, MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN;
+        c->sent += (size_t)n;
+    }
+    return true;
 }
 
 static bool read_all(const struct connection *c)
@@ -127,11 +155,10 @@ static void take_turn(struct slow *s, size_t turn)
 {
     for (size_t i = turn; i < s->count; i += TURNS) {
         struct connection *c = &s->all[i];
-        if (c->fd < 0)
-            open_again(s, c);
-        else if (c->connected && c->kind == HEADERS && !give_one_byte(s, c))
+        if (c->connected && c->kind == HEADERS && !give_one_byte(s, c))
             drop(s, c);
     }
+    open_some(s);
 }
 
 static void say(struct slow *s)
@@ -179,28 +206,35 @@ static void start_clock(struct slow *s)
 
 int main(int argc, char **argv)
 {
-    if (argc != 7)
+    if (argc != 8)
         return 64;
     size_t headers = (size_t)number(argv[3]);
     size_t idle = (size_t)number(argv[4]);
-    struct slow s = {.port = (in_port_t)number(argv[1]), .network = (unsigned)number(argv[6])};
+    struct slow s = {.port = (in_port_t)number(argv[1]), .network = (unsigned)number(argv[7])};
     s.count = headers + idle + (size_t)number(argv[5]);
     s.all = calloc(s.count + 1, sizeof *s.all);
-    if (s.all == NULL ||
+    s.closed = calloc(s.count + 1, sizeof *s.closed);
+    if (s.all == NULL || s.closed == NULL ||
         (size_t)snprintf(s.head, sizeof s.head,
                          "GET %s HTTP/1.1\r\nHost: slow\r\nX-Slow: ", argv[2]) >= sizeof s.head ||
         (size_t)snprintf(s.request, sizeof s.request, "GET %s HTTP/1.1\r\nHost: slow\r\n\r\n",
-                         argv[2]) >= sizeof s.requests / 64)
+                         argv[2]) >= sizeof s.requests / PIPELINED_MAX)
         fail("slow");
-    for (size_t i = 0; i < 64; i++) {
+    size_t pipelined = (size_t)number(argv[6]);
+    s.endless = pipelined == 0;
+    if (pipelined == 0 || pipelined > PIPELINED_MAX)
+        pipelined = PIPELINED_MAX;
+    for (size_t i = 0; i < pipelined; i++) {
         memcpy(s.requests + s.requests_len, s.request, strlen(s.request));
         s.requests_len += strlen(s.request);
     }
-    for (size_t i = 0; i < s.count; i++)
+    for (size_t i = 0; i < s.count; i++) {
         s.all[i] = (struct connection){.kind = i < headers          ? HEADERS
                                                : i < headers + idle ? IDLE
                                                                     : READER,
                                        .fd = -1};
+        note_closed(&s, i);
+    }
     for (size_t i = headers; i < headers + idle; i += 2)
         s.all[i].asks = true;
     struct sigaction action = {.sa_handler = finish};
