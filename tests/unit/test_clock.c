@@ -179,6 +179,32 @@ TEST(test_clock__monotonic_does_not_go_back)
     }
 }
 
+TEST(test_clock__nanoseconds_are_of_the_same_clock)
+{
+    for (int i = 0; i < 10000; i++) {
+        int64_t before = clock_mono_ms();
+        int64_t ns = clock_mono_ns();
+        int64_t after = clock_mono_ms();
+        assert_true(before <= ns / 1000000);
+        assert_true(ns / 1000000 <= after);
+    }
+}
+
+/* Two reads in a row are far less than a millisecond apart, most of the time. */
+TEST(test_clock__nanoseconds_are_finer_than_milliseconds)
+{
+    int64_t least = INT64_MAX;
+    int64_t last = clock_mono_ns();
+    for (int i = 0; i < 10000; i++) {
+        int64_t now = clock_mono_ns();
+        assert_true(now >= last);
+        if (now > last && now - last < least)
+            least = now - last;
+        last = now;
+    }
+    assert_true(least < 1000000);
+}
+
 TEST(test_clock__system_seeds_differ)
 {
     assert_int_not_equal(jitter_system_seed(), jitter_system_seed());
@@ -201,6 +227,8 @@ int main(void)
         cmocka_unit_test(test_clock__formats_utc_with_milliseconds),
         cmocka_unit_test(test_clock__formats_impossible_times_as_the_last_one),
         cmocka_unit_test(test_clock__monotonic_does_not_go_back),
+        cmocka_unit_test(test_clock__nanoseconds_are_of_the_same_clock),
+        cmocka_unit_test(test_clock__nanoseconds_are_finer_than_milliseconds),
         cmocka_unit_test(test_clock__system_seeds_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,11 @@ TEST(test_config__defaults_are_as_documented)
     assert_int_equal(c->admission.settle_ms, 2000);
     assert_int_equal(c->admission.leave_delay_ms, 30000);
     assert_int_equal(c->admission.gone_delay_ms, 300000);
+    assert_int_equal(c->http.max_connections, 10000);
+    assert_int_equal(c->http.max_connections_per_address, 0);
+    assert_int_equal(c->http.exempt_networks.count, 0);
+    assert_int_equal(c->http.header_timeout_ms, 10000);
+    assert_int_equal(c->http.idle_timeout_ms, 60000);
     assert_int_equal(c->reg.mode, REGISTER_PER_CLUSTER);
     assert_string_equal(c->reg.name, "nameSvrIndex");
     assert_string_equal(c->reg.tag, "urlprefix-/rocketmq/<cluster-id>");
@@ -309,6 +314,53 @@ TEST(test_config__an_error_that_shows_late_still_names_its_origin)
 TEST(test_config__no_listen_address_at_all_is_refused)
 {
     refused(NULL, NULL, "listen=", "there is no address");
+}
+
+TEST(test_config__limits_of_http_are_read)
+{
+    struct config *c =
+        good("http : { max_connections = 16; max_connections_per_address = 1000000; "
+             "header_timeout = \"1s\"; idle_timeout = \"1h\"; "
+             "exempt_networks = [ \"10.0.0.0/8\", \"192.0.2.1\", \"2001:db8::/32\" ]; };",
+             NULL, NULL);
+    assert_int_equal(c->http.max_connections, 16);
+    assert_int_equal(c->http.max_connections_per_address, 1000000);
+    assert_int_equal(c->http.header_timeout_ms, 1000);
+    assert_int_equal(c->http.idle_timeout_ms, 3600000);
+    assert_int_equal(c->http.exempt_networks.count, 3);
+    assert_string_equal(c->http.exempt_networks.items[2], "2001:db8::/32");
+    config_free(c);
+}
+
+TEST(test_config__limits_of_http_have_their_own_limits)
+{
+    static const struct {
+        const char *override, *says;
+    } bad[] = {
+        {"http.max_connections=15", "-o http.max_connections: 15 is out of range; right is 16 to"},
+        {"http.max_connections=1000001", "right is 16 to 1000000"},
+        {"http.max_connections=-16", "right is 16 to 1000000"},
+        {"http.max_connections=4294967312", "right is 16 to 1000000"},
+        {"http.max_connections_per_address=-1", "right is 0 to 1000000"},
+        {"http.max_connections_per_address=1000001", "right is 0 to 1000000"},
+        {"http.header_timeout=999ms", "\"999ms\" is out of range; right is \"1s\" to \"1h\""},
+        {"http.header_timeout=61m", "right is \"1s\" to \"1h\""},
+        {"http.header_timeout=10", "\"10\" is not a duration"},
+        {"http.idle_timeout=0s", "right is \"1s\" to \"1h\""},
+        {"http.idle_timeout=2h", "right is \"1s\" to \"1h\""},
+    };
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        refused(NULL, NULL, bad[i].override, bad[i].says);
+}
+
+TEST(test_config__exempt_networks_are_checked_one_by_one)
+{
+    refused_file("http : { exempt_networks = [ \"10.0.0.0/8\", \"fabio\" ]; };",
+                 ":1: http.exempt_networks: \"fabio\" is not a network; right is an address");
+    refused(NULL, "NSADDRD_HTTP_EXEMPT_NETWORKS=10.0.0.1/8", NULL,
+            "NSADDRD_HTTP_EXEMPT_NETWORKS: \"10.0.0.1/8\" is not a network");
+    refused(NULL, NULL, "http.exempt_networks=2001:db8::/129", "\"2001:db8::/129\"");
+    refused_file("http : { exempt_networks = [ \"\" ]; };", "http.exempt_networks");
 }
 
 TEST(test_config__certificate_and_key_come_together)
@@ -594,6 +646,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_config__an_error_that_shows_late_still_names_its_origin, setup, teardown),
         cmocka_unit_test_setup_teardown(test_config__no_listen_address_at_all_is_refused, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_config__limits_of_http_are_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config__limits_of_http_have_their_own_limits, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_config__exempt_networks_are_checked_one_by_one, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_config__certificate_and_key_come_together, setup,
                                         teardown),

@@ -93,6 +93,105 @@ TEST(test_registry__free_takes_null)
     registry_free(NULL);
 }
 
+/* -- views ----------------------------------------------------------------------------------- */
+
+static const char *body_in(const struct registry_view *view)
+{
+    return table_find(view->table, "a", 1)->body;
+}
+
+TEST(test_registry__a_new_view_sees_the_first_table)
+{
+    struct registry *r = registry();
+    struct registry_view view = {.table = NULL};
+    registry_view_update(r, &view);
+    assert_non_null(view.table);
+    assert_int_equal(table_count(view.table), 0);
+    assert_false(view.status.complete || view.status.ready || view.status.draining);
+    registry_view_clear(&view);
+    registry_free(r);
+}
+
+TEST(test_registry__a_view_follows_each_publish_once_it_is_updated)
+{
+    struct registry *r = registry();
+    struct registry_view view = {.table = NULL};
+    for (int i = 1; i < 5; i++) {
+        char wanted[32];
+        (void)snprintf(wanted, sizeof wanted, "10.0.0.1:%d", i);
+        registry_publish(r, table_saying(i));
+        registry_view_update(r, &view);
+        assert_string_equal(body_in(&view), wanted);
+    }
+    registry_publish(r, table_saying(9));
+    assert_string_equal(body_in(&view), "10.0.0.1:4");
+    registry_view_clear(&view);
+    registry_free(r);
+}
+
+TEST(test_registry__a_view_follows_every_status)
+{
+    struct registry *r = registry();
+    struct registry_view view = {.table = NULL};
+    registry_view_update(r, &view);
+    registry_set_failed(r);
+    registry_view_update(r, &view);
+    assert_true(view.status.failed && !view.status.complete);
+    registry_set_complete(r);
+    registry_view_update(r, &view);
+    assert_true(view.status.complete && !view.status.ready);
+    registry_set_ready(r);
+    registry_view_update(r, &view);
+    assert_true(view.status.ready && !view.status.draining);
+    registry_set_draining(r);
+    registry_view_update(r, &view);
+    assert_true(view.status.draining);
+    registry_view_clear(&view);
+    registry_free(r);
+}
+
+TEST(test_registry__a_view_without_news_keeps_the_same_table)
+{
+    struct registry *r = registry();
+    struct registry_view view = {.table = NULL};
+    registry_publish(r, table_saying(1));
+    registry_view_update(r, &view);
+    const struct table *first = view.table;
+    registry_view_update(r, &view);
+    assert_ptr_equal(view.table, first);
+    registry_set_ready(r);
+    registry_view_update(r, &view);
+    assert_ptr_equal(view.table, first);
+    registry_view_clear(&view);
+    registry_free(r);
+}
+
+TEST(test_registry__a_cleared_view_starts_anew)
+{
+    struct registry *r = registry();
+    struct registry_view view = {.table = NULL};
+    registry_view_clear(&view);
+    registry_publish(r, table_saying(1));
+    registry_view_update(r, &view);
+    registry_view_clear(&view);
+    assert_null(view.table);
+    registry_view_update(r, &view);
+    assert_string_equal(body_in(&view), "10.0.0.1:1");
+    registry_view_clear(&view);
+    registry_free(r);
+}
+
+TEST(test_registry__a_view_outlives_the_registry)
+{
+    struct registry *r = registry();
+    struct registry_view view = {.table = NULL};
+    registry_publish(r, table_saying(1));
+    registry_view_update(r, &view);
+    registry_free(r);
+    assert_string_equal(body_in(&view), "10.0.0.1:1");
+    registry_view_clear(&view);
+}
+
 /* -- threads --------------------------------------------------------------------------------- */
 
 #define READERS 4
@@ -145,6 +244,61 @@ TEST(test_registry__readers_see_whole_tables_in_order_while_a_writer_publishes)
     registry_free(r.registry);
 }
 
+/* What was published, or said of it, before a reader looks is what it sees. */
+struct viewers {
+    struct registry *registry;
+    atomic_int published;
+    atomic_bool stop;
+    atomic_int behind;
+    atomic_int went_back;
+    atomic_int torn;
+};
+
+static void *view_on(void *arg)
+{
+    struct viewers *v = arg;
+    struct registry_view view = {.table = NULL};
+    int64_t last = 0;
+    do {
+        int published = atomic_load(&v->published);
+        registry_view_update(v->registry, &view);
+        const struct cluster *c = table_find(view.table, "a", 1);
+        if (c->since_wall_ms < published)
+            atomic_fetch_add(&v->behind, 1);
+        if (c->since_wall_ms < last)
+            atomic_fetch_add(&v->went_back, 1);
+        /* It is said after the publish of half of them, and before the next one. */
+        if (view.status.complete != (c->since_wall_ms >= PUBLISHES / 2) &&
+            c->since_wall_ms != PUBLISHES / 2)
+            atomic_fetch_add(&v->torn, 1);
+        last = c->since_wall_ms;
+    } while (!atomic_load(&v->stop));
+    registry_view_clear(&view);
+    return NULL;
+}
+
+TEST(test_registry__views_are_never_behind_while_a_writer_publishes)
+{
+    struct viewers v = {.registry = registry()};
+    pthread_t threads[READERS];
+    registry_publish(v.registry, table_saying(1));
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, view_on, &v), 0);
+    for (int i = 1; i <= PUBLISHES; i++) {
+        registry_publish(v.registry, table_saying(i));
+        if (i == PUBLISHES / 2)
+            registry_set_complete(v.registry);
+        atomic_store(&v.published, i);
+    }
+    atomic_store(&v.stop, true);
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&v.behind), 0);
+    assert_int_equal(atomic_load(&v.went_back), 0);
+    assert_int_equal(atomic_load(&v.torn), 0);
+    registry_free(v.registry);
+}
+
 /* The writer's way: copy what is served, change the copy, publish it. */
 TEST(test_registry__clusters_shared_between_tables_are_counted_across_threads)
 {
@@ -177,6 +331,13 @@ int main(void)
         cmocka_unit_test(test_registry__a_held_table_outlives_the_registry),
         cmocka_unit_test(test_registry__each_status_is_set_alone),
         cmocka_unit_test(test_registry__free_takes_null),
+        cmocka_unit_test(test_registry__a_new_view_sees_the_first_table),
+        cmocka_unit_test(test_registry__a_view_follows_each_publish_once_it_is_updated),
+        cmocka_unit_test(test_registry__a_view_follows_every_status),
+        cmocka_unit_test(test_registry__a_view_without_news_keeps_the_same_table),
+        cmocka_unit_test(test_registry__a_cleared_view_starts_anew),
+        cmocka_unit_test(test_registry__a_view_outlives_the_registry),
+        cmocka_unit_test(test_registry__views_are_never_behind_while_a_writer_publishes),
         cmocka_unit_test(test_registry__readers_see_whole_tables_in_order_while_a_writer_publishes),
         cmocka_unit_test(test_registry__clusters_shared_between_tables_are_counted_across_threads),
     };

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "model/table.h"
 #include "unit.h"
@@ -316,6 +319,138 @@ TEST(test_table__every_state_has_a_word)
     assert_string_equal(cluster_state_name(CLUSTER_RESTORED), "restored");
     assert_string_equal(cluster_state_name(CLUSTER_GONE), "gone");
 }
+
+/* -- renderings ------------------------------------------------------------------------------ */
+
+static int drops[4]; /* by the rendering's own number */
+
+static void drop_number(void *rendering)
+{
+    const int *number = rendering;
+    drops[*number]++;
+}
+
+static int numbers[4] = {0, 1, 2, 3};
+
+static int reset_drops(void **state)
+{
+    (void)state;
+    memset(drops, 0, sizeof drops);
+    return 0;
+}
+
+TEST(test_table__a_cluster_starts_without_a_rendering)
+{
+    struct cluster *c = cluster("a", "10.0.0.1:1");
+    assert_null(cluster_rendering(c));
+    cluster_unref(c);
+}
+
+TEST(test_table__a_rendering_is_dropped_once_with_its_cluster)
+{
+    struct cluster *c = cluster("a", "10.0.0.1:1");
+    assert_ptr_equal(cluster_keep_rendering(c, &numbers[0], drop_number), &numbers[0]);
+    assert_ptr_equal(cluster_rendering(c), &numbers[0]);
+    const struct cluster *held = cluster_ref(c);
+    cluster_unref(c);
+    assert_int_equal(drops[0], 0);
+    assert_ptr_equal(cluster_rendering(held), &numbers[0]);
+    cluster_unref(held);
+    assert_int_equal(drops[0], 1);
+}
+
+TEST(test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster)
+{
+    struct table *one = table_with(1);
+    table_set(one, cluster("a", "10.0.0.1:1"));
+    struct table *two = copy(one, 0);
+    (void)cluster_keep_rendering(find(one, "a"), &numbers[0], drop_number);
+    assert_ptr_equal(cluster_rendering(find(two, "a")), &numbers[0]);
+    table_unref(one);
+    assert_int_equal(drops[0], 0);
+    table_set(two, cluster("a", "10.0.0.2:1"));
+    assert_int_equal(drops[0], 1);
+    assert_null(cluster_rendering(find(two, "a")));
+    table_unref(two);
+}
+
+TEST(test_table__the_slower_of_two_renderings_is_dropped_at_once)
+{
+    struct cluster *c = cluster("a", "10.0.0.1:1");
+    (void)cluster_keep_rendering(c, &numbers[0], drop_number);
+    assert_ptr_equal(cluster_keep_rendering(c, &numbers[1], drop_number), &numbers[0]);
+    assert_int_equal(drops[0], 0);
+    assert_int_equal(drops[1], 1);
+    assert_ptr_equal(cluster_rendering(c), &numbers[0]);
+    cluster_unref(c);
+    assert_int_equal(drops[0], 1);
+    assert_int_equal(drops[1], 1);
+}
+
+#define RACERS 4
+#define RACES 2000
+
+struct race {
+    const struct cluster *cluster;
+    pthread_barrier_t *barrier;
+    atomic_int dropped;
+};
+
+/* What a racer made; it has to be whole for whoever gets it. */
+struct made {
+    struct race *race;
+    uint64_t check;
+};
+
+#define CHECK UINT64_C(0x5ca1ab1e)
+
+static void drop_made(void *rendering)
+{
+    struct made *made = rendering;
+    atomic_fetch_add(&made->race->dropped, 1);
+    free(made);
+}
+
+/* The rendering that is kept. */
+static void *render(void *arg)
+{
+    struct race *race = arg;
+    struct made *made = malloc(sizeof *made);
+    if (made == NULL)
+        abort();
+    *made = (struct made){.race = race, .check = CHECK};
+    (void)pthread_barrier_wait(race->barrier);
+    struct made *kept = cluster_rendering(race->cluster);
+    if (kept == NULL)
+        kept = cluster_keep_rendering(race->cluster, made, drop_made);
+    else
+        drop_made(made);
+    return kept->check == CHECK ? kept : NULL;
+}
+
+TEST(test_table__of_racing_renderings_all_get_the_one_that_is_kept)
+{
+    pthread_barrier_t barrier;
+    assert_int_equal(pthread_barrier_init(&barrier, NULL, RACERS), 0);
+    for (int i = 0; i < RACES; i++) {
+        struct cluster *c = cluster("a", "10.0.0.1:1");
+        struct race race = {.cluster = c, .barrier = &barrier};
+        pthread_t threads[RACERS];
+        void *kept[RACERS];
+        for (int k = 0; k < RACERS; k++)
+            assert_int_equal(pthread_create(&threads[k], NULL, render, &race), 0);
+        for (int k = 0; k < RACERS; k++)
+            assert_int_equal(pthread_join(threads[k], &kept[k]), 0);
+        for (int k = 0; k < RACERS; k++) {
+            assert_non_null(kept[k]);
+            assert_ptr_equal(kept[k], cluster_rendering(c));
+        }
+        assert_int_equal(atomic_load(&race.dropped), RACERS - 1);
+        cluster_unref(c);
+        assert_int_equal(atomic_load(&race.dropped), RACERS);
+    }
+    assert_int_equal(pthread_barrier_destroy(&barrier), 0);
+}
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +476,14 @@ int main(void)
         cmocka_unit_test(test_table__each_visits_all),
         cmocka_unit_test(test_table__each_stops_when_told),
         cmocka_unit_test(test_table__every_state_has_a_word),
+        cmocka_unit_test(test_table__a_cluster_starts_without_a_rendering),
+        cmocka_unit_test_setup(test_table__a_rendering_is_dropped_once_with_its_cluster,
+                               reset_drops),
+        cmocka_unit_test_setup(
+            test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster, reset_drops),
+        cmocka_unit_test_setup(test_table__the_slower_of_two_renderings_is_dropped_at_once,
+                               reset_drops),
+        cmocka_unit_test(test_table__of_racing_renderings_all_get_the_one_that_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
