@@ -107,9 +107,15 @@ static bool same(const struct cluster *a, const struct cluster *b)
            strcmp(a->withheld, b->withheld) == 0;
 }
 
-/* Names without a list come and go with the names watch; only lists are news. */
+/* Names without a list come and go with the names watch; only lists are news. What is restored is no
+ * change: the same lists as before, and a line for each of thousands would delay their service. */
 static void log_change(const struct cluster *old, const struct cluster *new, const char *why)
 {
+    if (new->state == CLUSTER_RESTORED) {
+        LOG_DEBUG("cluster restored", F_STR("cluster", new->id), F_INT("addresses", new->count),
+                  F_STR("list", new->body), F_STR("why", why));
+        return;
+    }
     LOG_INFO("cluster changed", F_STR("cluster", new->id),
              F_STR("state", cluster_state_name(new->state)),
              F_STR("was", old != NULL ? cluster_state_name(old->state) : "unknown"),

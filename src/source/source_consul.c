@@ -352,7 +352,7 @@ static void send_names(void *arg)
 static bool adopt(const struct cluster *c, void *arg)
 {
     struct source *s = arg;
-    if (c->state != CLUSTER_RESTORED)
+    if (c->state != CLUSTER_RESTORED || find_watch(s, c->id) != NULL)
         return true;
     struct cluster_watch *w = add_watch(s, c->id);
     if (w == NULL || !cluster_watch_restore(w, c))
@@ -360,6 +360,25 @@ static bool adopt(const struct cluster *c, void *arg)
     else
         w->published = true;
     return !s->out_of_memory;
+}
+
+/* The first that is done on the httpc thread: lists of an earlier run are answered with meanwhile,
+ * thousands of watches would delay that. */
+static void begin(void *arg)
+{
+    struct source *s = arg;
+    const struct table *restored = merge_table(s->context.merge);
+    s->out_of_memory = false;
+    table_each(restored, adopt, s);
+    table_unref(restored);
+    if (s->out_of_memory) {
+        LOG_ERROR("cannot watch the restored clusters, trying again",
+                  F_STR("error", "out of memory"));
+        httpc_timer_set(s->context.httpc, &s->timer, httpc_now(s->context.httpc) + BACKOFF_FIRST_MS);
+        return;
+    }
+    s->timer = TIMER(send_names, s);
+    send_names(s);
 }
 
 /* Lists of an earlier run that this config no longer serves are not served on. */
@@ -392,16 +411,11 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     s->context.progress = on_progress;
     s->context.gone = on_gone;
     s->context.arg = s;
-    s->timer = TIMER(send_names, s);
+    s->timer = TIMER(begin, s);
     s->read_anew_ms = httpc_now(httpc);
     backoff_init(&s->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
     bucket_init(&s->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
     if (!ok || !drop_excluded(s))
-        goto fail;
-    const struct table *restored = merge_table(merge);
-    table_each(restored, adopt, s);
-    table_unref(restored);
-    if (s->out_of_memory)
         goto fail;
     httpc_timer_set(httpc, &s->timer, httpc_now(httpc));
     return s;
