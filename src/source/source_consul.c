@@ -374,7 +374,8 @@ static void begin(void *arg)
     if (s->out_of_memory) {
         LOG_ERROR("cannot watch the restored clusters, trying again",
                   F_STR("error", "out of memory"));
-        httpc_timer_set(s->context.httpc, &s->timer, httpc_now(s->context.httpc) + BACKOFF_FIRST_MS);
+        httpc_timer_set(s->context.httpc, &s->timer,
+                        httpc_now(s->context.httpc) + BACKOFF_FIRST_MS);
         return;
     }
     s->timer = TIMER(send_names, s);
