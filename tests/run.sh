@@ -31,7 +31,8 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
   coverage      the branches that unit, torture and daemon tests take; fails below 90 %, and below
                 100 % of admission and state
   real          Consul, fabio, RocketMQ and its clients; needs Go >= 1.25, a JDK >= 17 and Maven
-  bench         the benchmarks on the real systems (only with --long or --only bench)
+  bench         the benchmarks, beside nginx and Go and on the real systems (only with --long or
+                --only bench)
   cleanroot     quickstart and unit tests in a fresh Debian 12 root file system (only with --long
                 or --only cleanroot; needs root)
 
@@ -275,6 +276,9 @@ install_needs() {
     fi
     if wanted real && [ -z "$real_missing" ]; then
         install_packages systemd-socket-activate:systemd || return
+    fi
+    if wanted bench; then
+        install_packages wrk:wrk nginx-light || return
     fi
     if wanted cleanroot; then
         install_packages debootstrap:debootstrap || return

@@ -147,49 +147,53 @@ def report(names, figures, options):
     print(f"{description()}; {', '.join(f'{name} {text}' for name, text in versions.items())}")
     print(f"{options.rounds} rounds of {options.seconds} s, {options.connections} connections, "
           f"clusters: {options.source}, a change every {options.interval}")
-    out = {"machine": description(), "versions": versions, "servers": {}, "ratios": {}}
-    failed = 0
+    costs = {}
     for mode in options.modes:
-        rows = []
-        for name in names:
-            series = figures[mode, name]
-            failed += sum(figure["failed"] for figure in series)
-            cost = results.spread([figure["cpu_us"] for figure in series])
-            rate = results.spread([figure["rate"] for figure in series])
-            busy = results.spread([figure["busy"] for figure in series])
-            out["servers"][f"{mode} {name}"] = {"cpu_us": cost, "rate": rate, "busy": busy}
-            rows.append([name, f"{cost['median']:.2f}", f"{cost['min']:.2f} - {cost['max']:.2f}",
-                         f"{rate['median']:.0f}", f"{100 * busy['median']:.0f}%",
-                         sum(figure["failed"] for figure in series)])
-        title = "kept connections" if mode == "kept" else "a new connection for each request"
-        results.print_table(title, ["server", "CPU us/request", "min - max", "requests/s", "busy", "failed"], rows)
-    out["ratios"] = report_ratios(names, figures, options)
-    results.write("cpu", out)
+        costs |= report_mode(mode, names, figures)
+    results.write("cpu", {"machine": description(), "versions": versions, "servers": costs,
+                          "ratios": report_ratios(names, figures, options)})
+    failed = sum(figure["failed"] for series in figures.values() for figure in series)
     if failed:
         print(f"{failed} requests failed")
     return 1 if failed else 0
 
 
+def report_mode(mode, names, figures):
+    out, rows = {}, []
+    for name in names:
+        series = figures[mode, name]
+        cost, rate, busy = (results.spread([figure[key] for figure in series]) for key in ("cpu_us", "rate", "busy"))
+        out[f"{mode} {name}"] = {"cpu_us": cost, "rate": rate, "busy": busy}
+        rows.append([name, f"{cost['median']:.2f}", f"{cost['min']:.2f} - {cost['max']:.2f}", f"{rate['median']:.0f}",
+                     f"{100 * busy['median']:.0f}%", sum(figure["failed"] for figure in series)])
+    title = "kept connections" if mode == "kept" else "a new connection for each request"
+    results.print_table(title, ["server", "CPU us/request", "min - max", "requests/s", "busy", "failed"], rows)
+    return out
+
+
 def report_ratios(names, figures, options):
+    out, rows = {}, []
+    for mode, one, other, goal in pairs_of(names, options.modes):
+        cost, base = ([figure["cpu_us"] for figure in figures[mode, name]] for name in (one, other))
+        ratio = {**results.ratios(cost, base), "of_least": min(cost) / min(base)}
+        out[f"{mode}: {one} / {other}"] = ratio
+        limits = [f"{goal.goal:.2f}", f"{goal.acceptable:.2f}", goal.verdict(ratio["median"])] if goal else [""] * 3
+        rows.append([f"{mode}: {one} / {other}", f"{ratio['median']:.3f}", f"{ratio['min']:.3f} - {ratio['max']:.3f}",
+                     f"{ratio['of_least']:.3f}", *limits])
+    if rows:
+        results.print_table("CPU per request, ratios within a round",
+                            ["ratio", "median", "min - max", "of the least", "goal", "acceptable", ""], rows)
+    return out
+
+
+def pairs_of(names, modes):
+    """Whom to compare with whom: nsaddrd with the most clusters with all others."""
     ours = [name for name in names if name.startswith("nsaddrd@")]
     if not ours:
-        return {}
+        return []
     most, least = ours[-1], ours[0]
-    pairs = [(mode, most, peer, GOALS.get((mode, peer))) for mode in options.modes
-             for peer in names if not peer.startswith("nsaddrd@")]
-    if most != least:
-        pairs += [(mode, most, least, GROWTH) for mode in options.modes]
-    out, rows = {}, []
-    for mode, one, other, goal in pairs:
-        cost = {name: [figure["cpu_us"] for figure in figures[mode, name]] for name in (one, other)}
-        ratio = {**results.ratios(cost[one], cost[other]), "of_least": min(cost[one]) / min(cost[other])}
-        out[f"{mode}: {one} / {other}"] = ratio
-        rows.append([f"{mode}: {one} / {other}", f"{ratio['median']:.3f}", f"{ratio['min']:.3f} - {ratio['max']:.3f}",
-                     f"{ratio['of_least']:.3f}", *([f"{goal.goal:.2f}", f"{goal.acceptable:.2f}", goal.verdict(ratio["median"])] if goal
-                       else ["", "", ""])])
-    results.print_table("CPU per request, ratios within a round",
-                        ["ratio", "median", "min - max", "of the least", "goal", "acceptable", ""], rows)
-    return out
+    pairs = [(mode, most, peer, GOALS.get((mode, peer))) for mode in modes for peer in names if peer not in ours]
+    return pairs + [(mode, most, least, GROWTH) for mode in modes if most != least]
 
 
 if __name__ == "__main__":

@@ -227,7 +227,7 @@ def restart(run, options, rows):
 
 def start(run, options, rows):
     state = run.folder_for("state")
-    settings = {"state.dir": str(state)}
+    settings = {"state.dir": str(state), "log.level": "info"}  # the default: it has something to say for each
     with servers.Consul(run, "c", CLUSTERS) as consul:
         with servers.Nsaddrd(run, 0, consul, settings, program=options.bin) as server:
             server.until_ready()
