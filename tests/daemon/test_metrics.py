@@ -390,7 +390,7 @@ def test_ready_is_what_readyz_says(watch, consul):
     daemon.signal(signal.SIGTERM)
     eventually(lambda: daemon.get("/readyz").status == 503, "draining")
     assert one(scrape(daemon), "nsaddrd_ready") == 0
-    daemon.signal(signal.SIGTERM)
+    daemon.stop()
 
 
 # The reader of pages that these tests rely on
