@@ -117,33 +117,36 @@ static ssize_t no_bytes(void *cls, uint64_t pos, char *buf, size_t max)
     return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-static struct MHD_Response *error_response(unsigned status, const char *reason)
+/* To a HEAD the library would send the end of a chunked body, which the peer takes for the beginning
+ * of the next answer. */
+static struct MHD_Response *error_response(unsigned status, const char *reason, bool no_body)
 {
     struct MHD_Response *r =
-        with(MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, no_bytes, NULL, NULL),
-             "X-Nsaddr-Reason", reason);
+        no_body ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+                : MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, no_bytes, NULL, NULL);
+    r = with(r, "X-Nsaddr-Reason", reason);
     return status == MHD_HTTP_METHOD_NOT_ALLOWED ? with(r, "Allow", "GET, HEAD") : r;
 }
 
-static struct MHD_Response *make_response(const struct http_answers *a, const char *accept,
-                                          const struct reply *reply)
+static struct MHD_Response *make_response(const struct http_answers *a,
+                                          const struct http_head *head, const struct reply *reply)
 {
     if (reply->cluster != NULL)
         return list_response(reply->cluster);
     if (reply->text != NULL)
         return text_response(reply->text);
     if (reply->status == MHD_HTTP_OK)
-        return metrics_response(a, accept);
-    return error_response(reply->status, reply->reason);
+        return metrics_response(a, head->accept);
+    return error_response(reply->status, reply->reason, head->no_body);
 }
 
 /* False: no memory for an answer. */
-static bool queue(const struct http_answers *a, const char *accept,
+static bool queue(const struct http_answers *a, const struct http_head *head,
                   struct MHD_Connection *connection, const struct reply *reply, bool close)
 {
     bool kept = reply->cluster != NULL && !close;
     struct MHD_Response *r =
-        kept ? kept_list_response(reply->cluster) : make_response(a, accept, reply);
+        kept ? kept_list_response(reply->cluster) : make_response(a, head, reply);
     if (close)
         r = with(r, "Connection", "close");
     if (r == NULL)
@@ -174,8 +177,9 @@ static bool respond(const struct http_answers *a, struct http_request *r,
 {
     /* Who sends one bad request may mean the next bytes otherwise than we read them. */
     close = close || reply->status == MHD_HTTP_BAD_REQUEST;
-    bool queued = queue(a, r->head.accept, connection, reply, close);
+    bool queued = queue(a, &r->head, connection, reply, close);
     r->answered_ns = clock_mono_ns();
+    r->ends_by_close = reply->reason != NULL && r->head.is_1_0 && !r->head.no_body;
     if (!queued)
         return false;
     http_metrics_request(a->counters, reply->route, reply->status,
@@ -206,17 +210,21 @@ static bool answer(struct http_answers *a, struct http_request *r,
     return respond(a, r, connection, &reply, close || a->view.status.draining);
 }
 
-void http_request_begin(struct http_request *r, const char *target)
+/* The query does not matter; but the library would keep each of its names with the request, and stop
+ * reading without a word when there is no more room for them. The target is in its read buffer. */
+static void cut_query(const char *target)
 {
-    *r = (struct http_request){.target_end = target + strlen(target)};
+    char *query = strchr(unconst(target), '?');
+    if (query != NULL)
+        query[1] = '\0';
 }
 
-/* The library hands out C strings: a raw NUL would end the path early and name another cluster. In
- * 0.9.75 the version follows the target in one buffer, so the distance shows it; 1.0 refuses such
- * requests itself. */
-static bool target_has_nul(const struct http_request *r, const char *version)
+void http_request_begin(struct http_request *r, const char *target)
 {
-    return MHD_VERSION < 0x01000000 && version != r->target_end + 1;
+    *r = (struct http_request){0};
+    if (http_target_is_text(target))
+        r->target_end = target + strlen(target);
+    cut_query(target);
 }
 
 /* The library calls twice: after the head, when an answer also closes the connection, and after
@@ -226,14 +234,13 @@ bool http_answer(struct http_answers *a, struct http_request *r, struct MHD_Conn
 {
     if (r->seen) {
         *upload_size = 0;
-        return answer(a, r, connection, method, target, strcmp(version, "HTTP/1.0") == 0);
+        return answer(a, r, connection, method, target, r->head.is_1_0);
     }
     r->seen = true;
     r->started_ns = clock_mono_ns();
     struct reply refused = {.status = MHD_HTTP_BAD_REQUEST};
-    refused.reason = http_head_judge(connection, method, version, &r->head);
-    if (target_has_nul(r, version))
-        refused.reason = "bad-request";
+    struct http_line line = {.method = method, .target = target, .version = version};
+    refused.reason = http_head_judge(connection, &line, r->target_end, &r->head);
     if (refused.reason != NULL)
         return respond(a, r, connection, &refused, true);
     if (!http_method_is_read(method)) /* now, so that no body is waited for */

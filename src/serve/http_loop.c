@@ -46,7 +46,8 @@ struct http_loop {
     int wake; /* eventfd */
     pthread_t thread;
     struct connections connections;
-    bool no_files; /* accepting failed for want of files or memory */
+    bool no_files;   /* accepting failed for want of files or memory */
+    bool turn_again; /* the library has something left to do, but does not know */
     int64_t drops_logged_ms;
     atomic_int_fast64_t finish_ms; /* when http_loop_finish() was called; CLOCK_NEVER: not yet */
     atomic_int_fast64_t turned_ms; /* when the thread turned last */
@@ -213,9 +214,15 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **pe
 {
     struct http_loop *l = arg;
     struct peer *p = *per_request;
-    (void)connection;
-    if (p != NULL && how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        connections_answered(&l->connections, &p->connection, p->request.answered_ns / NS_PER_MS);
+    if (p == NULL || how != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        return;
+    connections_answered(&l->connections, &p->connection, p->request.answered_ns / NS_PER_MS);
+    /* 0.9.75 forgets such a connection before it has closed it, unless it has a timeout of its own:
+     * those it looks at in each turn. */
+    if (p->request.ends_by_close) {
+        (void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+        l->turn_again = true;
+    }
 }
 
 static void on_library_log(void *arg, const char *format, va_list args) PRINTF_LIKE(2, 0);
@@ -289,7 +296,9 @@ static void *turn(void *arg)
         registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
         if (l->no_files)
             make_room(l, now_ms);
-        if (MHD_run_wait(l->daemon, wait_ms(l, now_ms, finish_ms)) != MHD_YES)
+        int32_t longest_ms = l->turn_again ? 0 : wait_ms(l, now_ms, finish_ms);
+        l->turn_again = false;
+        if (MHD_run_wait(l->daemon, longest_ms) != MHD_YES)
             wait_a_moment();
     }
 }

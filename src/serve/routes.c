@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "model/table.h"
+#include "serve/authority.h"
 
 /* No path of ours has more segments; a longer one is unknown. */
 #define SEGMENTS_MAX 2
@@ -14,13 +15,17 @@ static struct reply error(unsigned status, const char *reason)
     return (struct reply){.status = status, .reason = reason};
 }
 
-/* An absolute-form target (RFC 9112, 3.2.2) names the authority first: a proxy sends that. */
+/* An absolute-form target (RFC 9112, 3.2.2) names the authority first: a proxy sends that. NULL for
+ * one that names none, or a user (RFC 9110, 4.2.1 and 4.2.4). */
 static const char *origin_form(const char *path)
 {
     if (strncasecmp(path, "http://", 7) != 0)
         return path;
-    const char *slash = strchr(path + 7, '/');
-    return slash != NULL ? slash : "/";
+    const char *host = path + 7;
+    size_t len = strcspn(host, "/");
+    if (len == 0 || host[0] == ':' || !authority_valid(host, len))
+        return NULL;
+    return host[len] == '/' ? host + len : "/";
 }
 
 static int hex(char c)
@@ -83,7 +88,7 @@ static bool split(const char *raw, struct path *out)
         else if (s != NULL)
             s->too_long = true;
     }
-    return true;
+    return out->count > 0;
 }
 
 static bool is_path(const struct path *path, const char *only)
@@ -96,8 +101,8 @@ static bool etag_listed(const char *list, const char *etag)
 {
     size_t len = strlen(etag);
     const char *at = list + strspn(list, " \t");
-    if (strcmp(at, "*") == 0)
-        return true;
+    if (at[0] == '*')
+        return at[1 + strspn(at + 1, " \t")] == '\0';
     for (;;) {
         at += strspn(at, " \t,");
         if (*at == '\0')
@@ -170,12 +175,15 @@ static bool is_read(const struct request *request)
 /* False when there is nothing more to say: *out has the refusal. */
 static bool begin(const struct request *request, struct path *path, struct reply *out)
 {
-    bool readable = split(origin_form(request->path), path);
-    if (!readable)
-        *out = error(400, "bad-request");
-    else if (!is_read(request))
+    if (!is_read(request)) { /* first: it may have a target of a form of its own */
         *out = error(405, "method-not-allowed");
-    return readable && is_read(request);
+        return false;
+    }
+    const char *raw = origin_form(request->path);
+    if (raw != NULL && split(raw, path))
+        return true;
+    *out = error(400, "bad-request");
+    return false;
 }
 
 void routes_public(const struct request *request, const struct table *table,

@@ -152,7 +152,18 @@ TEST(test_routes__only_whole_segments_match)
 
 TEST(test_routes__what_is_no_path_is_a_bad_request)
 {
-    static const char *const bad[] = {"*", "rocketmq/1", "host:80", "https://host/rocketmq/1"};
+    static const char *const bad[] = {"",
+                                      "*",
+                                      "rocketmq/1",
+                                      "host:80",
+                                      "https://host/rocketmq/1",
+                                      "http:/rocketmq/1",
+                                      "http:///rocketmq/1",
+                                      "http://",
+                                      "http://:80/rocketmq/1",
+                                      "http://user@host/rocketmq/1",
+                                      "http://host:x/rocketmq/1",
+                                      "http://[::1/rocketmq/1"};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_error(bad[i], 400, "bad-request");
 }
@@ -226,6 +237,7 @@ TEST(test_routes__the_absolute_form_is_taken)
 {
     assert_list("http://host:8080/rocketmq/1", "10.0.0.1:1");
     assert_list("HTTP://host/rocketmq/10", "10.0.0.10:1");
+    assert_list("http://[2001:db8::1]:8080/rocketmq/1", "10.0.0.1:1");
     assert_error("http://host", 404, "unknown-path");
     assert_error("http://host/rocketmq", 404, "unknown-path");
 }
@@ -234,7 +246,7 @@ TEST(test_routes__other_methods_are_refused_everywhere)
 {
     static const char *const methods[] = {"POST",  "PUT",     "DELETE", "OPTIONS", "TRACE",
                                           "PATCH", "CONNECT", "get",    ""};
-    static const char *const paths[] = {"/rocketmq/1", "/healthz", "/none"};
+    static const char *const paths[] = {"/rocketmq/1", "/healthz", "/none", "*", "host:80", "/%zz"};
     for (size_t m = 0; m < COUNT_OF(methods); m++) {
         for (size_t p = 0; p < COUNT_OF(paths); p++) {
             ask(methods[m], paths[p], NULL);
@@ -270,6 +282,7 @@ TEST(test_routes__a_matching_tag_is_found_in_every_form)
 {
     assert_int_equal(status_with("W/$"), 304);
     assert_int_equal(status_with("*"), 304);
+    assert_int_equal(status_with(" * \t"), 304);
     assert_int_equal(status_with("\"other\", $"), 304);
     assert_int_equal(status_with("$,\"other\""), 304);
     assert_int_equal(status_with("\"a,b\" , W/$ "), 304);
@@ -283,6 +296,8 @@ TEST(test_routes__another_tag_gets_the_list)
     assert_int_equal(status_with("\"\""), 200);
     assert_int_equal(status_with("\"unclosed"), 200);
     assert_int_equal(status_with("x$"), 200);
+    assert_int_equal(status_with("*x"), 200);
+    assert_int_equal(status_with("*, $"), 200);
     assert_int_equal(status_with("w/$"), 200);
     assert_int_equal(status_with("\"0123456789abcdef\""), 200);
 }
