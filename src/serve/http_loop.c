@@ -201,7 +201,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     struct http_loop *l = arg;
     struct peer *p = *per_request;
     (void)upload;
-    if (p == NULL)
+    /* What had come from one that was dropped is read nevertheless. */
+    if (p == NULL || p->connection.state == CONNECTION_DROPPED)
         return MHD_NO;
     bool ok =
         http_answer(&l->answers, &p->request, connection, target, method, version, upload_size);
