@@ -217,7 +217,11 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **pe
     struct peer *p = *per_request;
     if (p == NULL || how != MHD_REQUEST_TERMINATED_COMPLETED_OK)
         return;
-    connections_answered(&l->connections, &p->connection, p->request.answered_ns / NS_PER_MS);
+    int64_t taken_ms = p->request.answered_ns / NS_PER_MS;
+    /* Nearly every peer takes its answer at once. */
+    if (taken_ms < atomic_load_explicit(&l->turned_ms, memory_order_relaxed))
+        taken_ms = clock_mono_ms();
+    connections_answered(&l->connections, &p->connection, taken_ms);
     /* 0.9.75 forgets such a connection before it has closed it, unless it has a timeout of its own:
      * those it looks at in each turn. */
     if (p->request.ends_by_close) {
