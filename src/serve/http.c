@@ -23,6 +23,7 @@
 #include "serve/unknown_ids.h"
 
 #define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
+#define SEND_QUEUE (128 * 1024)
 #define THREADS_MAX 64
 #define ADMIN_CONNECTIONS 128u
 /* Files beside the connections: Consul, logs, the state file; and of each thread that answers, with
@@ -124,11 +125,19 @@ static void accept_with_data(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds);
 }
 
+/* For a peer that asks and asks and takes no answer the kernel would keep megabytes. */
+static void limit_send_queue(int fd)
+{
+    static const int bytes = SEND_QUEUE;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 static bool start_answering(struct http *h, struct listener *l, struct error *reterr)
 {
     unsigned threads = thread_count(h->config, l->admin);
     struct error cause;
     accept_with_data(l->fd);
+    limit_send_queue(l->fd);
     for (; l->count < threads; l->count++)
         if ((l->loops[l->count] = start_loop(h, l, &cause)) == NULL)
             return error_set(reterr, "cannot start answering on %s: %s", l->text, cause.text);
