@@ -80,4 +80,18 @@ struct connection *connections_next_look(struct connections *all, int64_t now_ms
 struct connection *connections_victim(const struct connections *all, const struct connection *but,
                                       int64_t now_ms);
 
+/* Since when those have been waiting and idle that have been so for longest; CLOCK_NEVER: none. It
+ * tells another thread, which may not look at them. */
+struct connections_oldest {
+    int64_t waiting_ms;
+    int64_t idle_ms;
+};
+
+struct connections_oldest connections_oldest(const struct connections *all,
+                                             const struct connection *but);
+
+/* How much they should be dropped from, to compare several threads' with: the greater the more, 0
+ * is not at all. The order is that of connections_victim(). */
+int64_t connections_urgency(struct connections_oldest oldest, int64_t now_ms);
+
 #endif

@@ -2,8 +2,8 @@
  * http_loop.h - one thread that answers: a libmicrohttpd daemon of its own, driven from here, so
  * that its connections are under our own deadlines and limits. Internal to serve.
  *
- * Threads    start, finish, stop: main. alive: any.
- * Ownership  What a struct http_limits or http_answers points to is borrowed until http_loop_stop().
+ * Threads    start, finish, stop, free: main. alive: any.
+ * Ownership  What a struct http_limits or http_answers points to is borrowed until http_loop_free().
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -26,8 +26,10 @@ struct http_limits {
     unsigned max_connections;
     int64_t header_timeout_ms;
     int64_t idle_timeout_ms;
-    struct per_address *per_address; /* NULL: no limit */
-    atomic_uint connections;         /* open now, without those told to end */
+    struct per_address *per_address;     /* NULL: no limit */
+    atomic_uint connections;             /* open now, without those told to end */
+    atomic_int_fast64_t drops_log_at_ms; /* not logged again before */
+    _Atomic(struct http_loop *) loops;   /* all of them; starts with NULL */
 };
 
 /* Answers connections to `fd`, a listening socket that does not block and that several loops may
@@ -40,8 +42,11 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
  * is waited for up to a second, who is idle for a tenth, as a request may be on its way. */
 void http_loop_finish(struct http_loop *l);
 
-/* Waits for the end of http_loop_finish() and frees. */
+/* Waits for the end of http_loop_finish(). */
 void http_loop_stop(struct http_loop *l);
+
+/* Only when all that share its limits were stopped: they ask each other to make room. */
+void http_loop_free(struct http_loop *l);
 
 /* Did it turn within the last `within_ms`? It turns at least once a second. */
 bool http_loop_alive(const struct http_loop *l, int64_t within_ms);

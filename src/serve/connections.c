@@ -116,6 +116,34 @@ static struct connection *first_but(struct connection *list, const struct connec
     return list != NULL && list == but ? list->next : list;
 }
 
+struct connections_oldest connections_oldest(const struct connections *all,
+                                             const struct connection *but)
+{
+    const struct connection *waiting = first_but(all->waiting, but);
+    const struct connection *idle = first_but(all->idle, but);
+    return (struct connections_oldest){
+        .waiting_ms = waiting != NULL ? waiting->since_ms : CLOCK_NEVER,
+        .idle_ms = idle != NULL ? idle->since_ms : CLOCK_NEVER,
+    };
+}
+
+/* Another thread's are not known to the millisecond: they may be newer than `now_ms`. */
+static int64_t age(int64_t since_ms, int64_t now_ms)
+{
+    return since_ms < now_ms ? now_ms - since_ms : 0;
+}
+
+int64_t connections_urgency(struct connections_oldest oldest, int64_t now_ms)
+{
+    static const int64_t idle = INT64_C(1) << 40, slow = INT64_C(1) << 41; /* beyond any age */
+    int64_t waiting = age(oldest.waiting_ms, now_ms);
+    if (waiting >= SLOW_MS)
+        return slow + waiting;
+    if (oldest.idle_ms != CLOCK_NEVER)
+        return idle + age(oldest.idle_ms, now_ms);
+    return oldest.waiting_ms != CLOCK_NEVER ? 1 + waiting : 0;
+}
+
 struct connection *connections_victim(const struct connections *all, const struct connection *but,
                                       int64_t now_ms)
 {

@@ -276,9 +276,12 @@ void http_stop(struct http *h)
     for (size_t i = 0; i < h->count; i++)
         for (size_t j = 0; j < h->listeners[i].count; j++)
             http_loop_finish(h->listeners[i].loops[j]);
-    for (size_t i = 0; i < h->count; i++) {
+    for (size_t i = 0; i < h->count; i++)
         for (size_t j = 0; j < h->listeners[i].count; j++)
             http_loop_stop(h->listeners[i].loops[j]);
+    for (size_t i = 0; i < h->count; i++) {
+        for (size_t j = 0; j < h->listeners[i].count; j++)
+            http_loop_free(h->listeners[i].loops[j]);
         (void)close(h->listeners[i].fd);
     }
     per_address_free(h->per_address);

@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,6 +30,9 @@
 /* At the limit the library stops accepting. Ours comes first, so that a new connection finds room
  * by the end of a worse one; the library closes that one only in its next turn. */
 #define SPARE_CONNECTIONS 64u
+/* Of libmicrohttpd; and what there is beside connections: listening, being woken. */
+#define EVENTS_AT_ONCE 128
+#define OTHER_EVENTS 2
 #define LONGEST_WAIT_MS 1000
 #define MOMENT_MS 20
 /* The kernel counts a peer's silence in ticks of up to 10 ms. */
@@ -43,12 +47,16 @@ struct http_loop {
     struct http_limits *limits;
     struct http_answers answers;
     struct MHD_Daemon *daemon;
-    int wake; /* eventfd */
+    int wake;  /* eventfd */
+    int epoll; /* the library's */
     pthread_t thread;
     struct connections connections;
-    bool no_files;   /* accepting failed for want of files or memory */
-    bool turn_again; /* the library has something left to do, but does not know */
-    int64_t drops_logged_ms;
+    bool no_files;                  /* accepting failed for want of files or memory */
+    bool turn_again;                /* the library has something left to do, but does not know */
+    struct http_loop *next;         /* of those that share its limits */
+    atomic_uint asked;              /* connections that others want it to make room for */
+    atomic_int_fast64_t waiting_ms; /* connections_oldest(), for the others */
+    atomic_int_fast64_t idle_ms;
     atomic_int_fast64_t finish_ms; /* when http_loop_finish() was called; CLOCK_NEVER: not yet */
     atomic_int_fast64_t turned_ms; /* when the thread turned last */
 };
@@ -66,9 +74,11 @@ struct peer {
 static void note_drop(struct http_loop *l, enum http_drop why, int64_t now_ms)
 {
     http_metrics_dropped(l->answers.counters, why);
-    if (why == HTTP_DROP_IDLE_TIMEOUT || now_ms < l->drops_logged_ms + DROPS_LOGGED_EVERY_MS)
+    int_fast64_t at_ms = atomic_load(&l->limits->drops_log_at_ms);
+    if (why == HTTP_DROP_IDLE_TIMEOUT || now_ms < at_ms ||
+        !atomic_compare_exchange_strong(&l->limits->drops_log_at_ms, &at_ms,
+                                        now_ms + DROPS_LOGGED_EVERY_MS))
         return;
-    l->drops_logged_ms = now_ms;
     LOG_WARN("dropping connections", F_STR("why", http_drop_name(why)),
              F_INT("open", atomic_load(&l->limits->connections)));
 }
@@ -90,6 +100,66 @@ static bool drop_victim(struct http_loop *l, const struct connection *but, enum 
     if (victim != NULL)
         drop(l, victim, why, now_ms);
     return victim != NULL;
+}
+
+/* Ends the wait of its thread. */
+static void wake(const struct http_loop *l)
+{
+    static const uint64_t one = 1;
+    ssize_t ignored = write(l->wake, &one, sizeof one); /* can only fail when it is set already */
+    (void)ignored;
+}
+
+static void tell_oldest(struct http_loop *l)
+{
+    struct connections_oldest oldest = connections_oldest(&l->connections, NULL);
+    atomic_store_explicit(&l->waiting_ms, oldest.waiting_ms, memory_order_relaxed);
+    atomic_store_explicit(&l->idle_ms, oldest.idle_ms, memory_order_relaxed);
+}
+
+/* The loop whose connections have the one to drop, but never `but`. */
+static struct http_loop *find_worst(struct http_loop *l, const struct connection *but,
+                                    int64_t now_ms)
+{
+    struct http_loop *worst = l;
+    int64_t most = connections_urgency(connections_oldest(&l->connections, but), now_ms);
+    for (struct http_loop *o = atomic_load(&l->limits->loops); o != NULL; o = o->next) {
+        struct connections_oldest oldest = {
+            .waiting_ms = atomic_load_explicit(&o->waiting_ms, memory_order_relaxed),
+            .idle_ms = atomic_load_explicit(&o->idle_ms, memory_order_relaxed),
+        };
+        int64_t urgency = o != l ? connections_urgency(oldest, now_ms) : 0;
+        if (urgency > most) {
+            most = urgency;
+            worst = o;
+        }
+    }
+    return worst;
+}
+
+/* There is at least one connection too many of the `open`. Many at once are not left to a thread that
+ * is slow to make room. False: there is no other than `but`. */
+static bool keep_limit(struct http_loop *l, const struct connection *but, unsigned open,
+                       int64_t now_ms)
+{
+    struct http_loop *worst = find_worst(l, but, now_ms);
+    if (worst == l || open > l->limits->max_connections + SPARE_CONNECTIONS / 2)
+        return drop_victim(l, but, HTTP_DROP_MAX_CONNECTIONS, now_ms);
+    atomic_fetch_add(&worst->asked, 1);
+    wake(worst);
+    return true;
+}
+
+/* What was known of its connections may be old by now: another one may have the worst. */
+static void do_asked(struct http_loop *l, int64_t now_ms)
+{
+    unsigned open;
+    unsigned asked = atomic_load(&l->asked) > 0 ? atomic_exchange(&l->asked, 0) : 0;
+    while (asked-- > 0 &&
+           (open = atomic_load(&l->limits->connections)) > l->limits->max_connections) {
+        (void)keep_limit(l, NULL, open, now_ms);
+        tell_oldest(l);
+    }
 }
 
 /* Has a peer sent anything since its last answer? Then it is in the middle of a request. */
@@ -156,9 +226,7 @@ static void opened(struct http_loop *l, struct MHD_Connection *connection, void 
             return;
         }
     }
-    /* Other threads may hold all of the others. */
-    if (open > limits->max_connections &&
-        !drop_victim(l, &p->connection, HTTP_DROP_MAX_CONNECTIONS, now_ms))
+    if (open > limits->max_connections && !keep_limit(l, &p->connection, open, now_ms))
         drop(l, &p->connection, HTTP_DROP_MAX_CONNECTIONS, now_ms);
 }
 
@@ -277,12 +345,18 @@ static bool finished(const struct http_loop *l, int64_t now_ms, int64_t finish_m
            (now_ms >= finish_ms + FINISH_IDLE_MS && l->connections.waiting == NULL);
 }
 
-static void stop_accepting(struct http_loop *l)
+/* The library takes EVENTS_AT_ONCE from the kernel. After just as many it waits for more, as long as it
+ * may, before it looks at those; where there can be so many, the waiting is done for it. */
+static enum MHD_Result run(struct http_loop *l, int32_t wait)
 {
-    uint64_t count;
-    ssize_t ignored = read(l->wake, &count, sizeof count); /* can only fail when it is not set */
-    (void)ignored;
-    (void)MHD_quiesce_daemon(l->daemon);
+    MHD_UNSIGNED_LONG_LONG left;
+    struct pollfd events = {.fd = l->epoll, .events = POLLIN};
+    if (l->connections.count + OTHER_EVENTS < EVENTS_AT_ONCE)
+        return MHD_run_wait(l->daemon, wait);
+    bool at_once = MHD_get_timeout(l->daemon, &left) == MHD_YES && left == 0;
+    if (!at_once)
+        (void)poll(&events, 1, wait);
+    return MHD_run_wait(l->daemon, 0);
 }
 
 static void *turn(void *arg)
@@ -293,7 +367,7 @@ static void *turn(void *arg)
         int64_t finish_ms = atomic_load(&l->finish_ms);
         atomic_store_explicit(&l->turned_ms, now_ms, memory_order_relaxed);
         if (finish_ms != CLOCK_NEVER) {
-            stop_accepting(l);
+            (void)MHD_quiesce_daemon(l->daemon);
             if (finished(l, now_ms, finish_ms))
                 return NULL;
         }
@@ -301,9 +375,11 @@ static void *turn(void *arg)
         registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
         if (l->no_files)
             make_room(l, now_ms);
+        do_asked(l, now_ms);
+        tell_oldest(l);
         int32_t longest_ms = l->turn_again ? 0 : wait_ms(l, now_ms, finish_ms);
         l->turn_again = false;
-        if (MHD_run_wait(l->daemon, longest_ms) != MHD_YES)
+        if (run(l, longest_ms) != MHD_YES)
             wait_a_moment();
     }
 }
@@ -328,17 +404,18 @@ static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
 }
 
 /* The library's own way to end a wait needs its own threads. An event without a pointer is what it
- * ignores (0.9.75 to 1.0: "shutdown signal"), so it ends the wait and no more. */
+ * ignores (0.9.75 to 1.0: "shutdown signal"), so it ends the wait and no more. Each write is an
+ * edge, so nobody has to read. */
 static bool add_wake(struct http_loop *l)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return info != NULL && l->wake >= 0 &&
-           epoll_ctl(info->epoll_fd, EPOLL_CTL_ADD, l->wake, &event) == 0;
+    l->epoll = info != NULL ? info->epoll_fd : -1;
+    return l->wake >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->wake, &event) == 0;
 }
 
-static void free_loop(struct http_loop *l)
+void http_loop_free(struct http_loop *l)
 {
     if (l->daemon != NULL) {
         (void)MHD_quiesce_daemon(
@@ -361,33 +438,33 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
     }
     l->limits = limits;
     l->answers = *answers;
-    l->drops_logged_ms = -DROPS_LOGGED_EVERY_MS;
     l->wake = -1;
     connections_init(&l->connections, limits->header_timeout_ms, limits->idle_timeout_ms);
     atomic_init(&l->finish_ms, CLOCK_NEVER);
     atomic_init(&l->turned_ms, clock_mono_ms());
+    atomic_init(&l->asked, 0);
+    tell_oldest(l);
+    l->next = atomic_load(&limits->loops);
     l->daemon = start_library(l, fd);
-    int code =
-        l->daemon == NULL || !add_wake(l) ? errno : pthread_create(&l->thread, NULL, turn, l);
-    if (code == 0)
+    if (l->daemon != NULL && add_wake(l) &&
+        (errno = pthread_create(&l->thread, NULL, turn, l)) == 0) {
+        atomic_store(&limits->loops, l);
         return l;
-    error_set(reterr, "cannot start a thread for it: %s", strerror(code));
-    free_loop(l);
+    }
+    error_set(reterr, "cannot start a thread for it: %s", strerror(errno));
+    http_loop_free(l);
     return NULL;
 }
 
 void http_loop_finish(struct http_loop *l)
 {
-    static const uint64_t one = 1;
     atomic_store(&l->finish_ms, clock_mono_ms());
-    ssize_t ignored = write(l->wake, &one, sizeof one); /* can only fail when it is set already */
-    (void)ignored;
+    wake(l);
 }
 
 void http_loop_stop(struct http_loop *l)
 {
     (void)pthread_join(l->thread, NULL);
-    free_loop(l);
 }
 
 bool http_loop_alive(const struct http_loop *l, int64_t within_ms)

@@ -230,6 +230,59 @@ TEST(test_connections__the_one_to_make_room_for_is_never_the_victim)
     assert_ptr_equal(victim(&a, NOW + 3), &c);
 }
 
+/* -- whose to drop, of several threads ------------------------------------------------------- */
+
+static int64_t urgency(int64_t waiting_ms, int64_t idle_ms)
+{
+    struct connections_oldest oldest = {.waiting_ms = waiting_ms, .idle_ms = idle_ms};
+    return connections_urgency(oldest, NOW);
+}
+
+TEST(test_connections__tell_since_when_the_first_of_each_kind_is_so)
+{
+    struct connections_oldest none = connections_oldest(&all, NULL);
+    assert_true(none.waiting_ms == CLOCK_NEVER && none.idle_ms == CLOCK_NEVER);
+    add(&a, NOW);
+    add(&b, NOW + 1);
+    add_idle(&c, NOW + 2);
+    struct connections_oldest oldest = connections_oldest(&all, NULL);
+    assert_true(oldest.waiting_ms == NOW && oldest.idle_ms == NOW + 2);
+    assert_true(connections_oldest(&all, &a).waiting_ms == NOW + 1);
+    assert_true(connections_oldest(&all, &b).waiting_ms == NOW);
+    assert_true(connections_oldest(&all, &c).idle_ms == CLOCK_NEVER);
+}
+
+TEST(test_connections__nobody_is_dropped_from_where_nobody_is)
+{
+    assert_int_equal(urgency(CLOCK_NEVER, CLOCK_NEVER), 0);
+    assert_true(urgency(NOW, CLOCK_NEVER) > 0);
+    assert_true(urgency(CLOCK_NEVER, NOW) > 0);
+}
+
+/* An hour is the longest there is; another thread's may be newer than our own time. */
+TEST(test_connections__urgency_is_in_the_order_in_which_one_thread_drops)
+{
+    static const int64_t never = CLOCK_NEVER, hour = 3600000;
+    const struct connections_oldest order[] = {
+        {NOW - 2 * hour, never},
+        {NOW - hour, NOW - 2 * hour},
+        {NOW - SLOW_MS - 1, NOW - 2 * hour},
+        {NOW - SLOW_MS, NOW},
+        {never, NOW - 2 * hour},
+        {NOW - SLOW_MS + 1, NOW - hour},
+        {NOW, NOW - 1},
+        {never, NOW},
+        {NOW - SLOW_MS + 1, never},
+        {NOW - 1, never},
+        {NOW, never},
+        {never, never},
+    };
+    for (size_t i = 0; i + 1 < COUNT_OF(order); i++)
+        assert_true(connections_urgency(order[i], NOW) > connections_urgency(order[i + 1], NOW));
+    assert_int_equal(urgency(NOW + 50, never), urgency(NOW, never));
+    assert_int_equal(urgency(never, NOW + 50), urgency(never, NOW));
+}
+
 /* -- ends ------------------------------------------------------------------------------------ */
 
 TEST(test_connections__a_dropped_one_only_counts_until_it_is_removed)
@@ -305,6 +358,8 @@ static void agree(int64_t now_ms)
     int waiting = longest(CONNECTION_WAITING), idle = longest(CONNECTION_IDLE);
     bool slow = waiting >= 0 && now_ms - models[waiting].since_ms >= SLOW_MS;
     assert_int_equal(index_of(victim(NULL, now_ms)), slow || idle < 0 ? waiting : idle);
+    int64_t much = connections_urgency(connections_oldest(&all, NULL), now_ms);
+    assert_int_equal(much > 0, waiting >= 0 || idle >= 0);
     int late = -1;
     if (idle >= 0 && now_ms - models[idle].since_ms >= IDLE_MS)
         late = idle;
@@ -388,6 +443,11 @@ int main(void)
         cmocka_unit_test_setup(test_connections__an_answer_makes_the_busy_the_last_of_the_idle,
                                setup),
         cmocka_unit_test_setup(test_connections__the_one_to_make_room_for_is_never_the_victim,
+                               setup),
+        cmocka_unit_test_setup(test_connections__tell_since_when_the_first_of_each_kind_is_so,
+                               setup),
+        cmocka_unit_test_setup(test_connections__nobody_is_dropped_from_where_nobody_is, setup),
+        cmocka_unit_test_setup(test_connections__urgency_is_in_the_order_in_which_one_thread_drops,
                                setup),
         cmocka_unit_test_setup(test_connections__a_dropped_one_only_counts_until_it_is_removed,
                                setup),
