@@ -56,6 +56,7 @@ struct daemon {
     bool manager_fails;
     unsigned reloads_asked;
     atomic_uint reloads_done;
+    unsigned settled;  /* steps of settle() */
     bool changed;      /* the table, since it was counted */
     int64_t count_ms;  /* not again before */
     char counted[160]; /* "clusters: 11 live, 1 held, ..." */
@@ -351,15 +352,21 @@ static void drain(struct daemon *d)
         what = wait_while_draining(d, end - clock_mono_ms());
 }
 
+/* Once what the start needed is not needed any more: for lists of the last run, and for Consul's. */
+static void settle(struct daemon *d)
+{
+    struct registry_status status = registry_status(d->registry);
+    unsigned steps = (unsigned)status.ready + (unsigned)status.complete;
+    if (steps > d->settled)
+        process_settle();
+    d->settled = steps;
+}
+
 static void wait_for_stop(struct daemon *d)
 {
-    bool settled = false;
     int what = 0;
     while (what != SIGTERM && what != SIGINT) {
-        if (!settled && registry_status(d->registry).complete) {
-            process_settle();
-            settled = true;
-        }
+        settle(d);
         what = wait_for_event(d, CLOCK_NEVER);
         if (what == SIGHUP)
             ask_to_reload_token(d);

@@ -38,7 +38,6 @@ struct http_request {
     struct http_head head;
     int64_t started_ns;  /* when its head was there */
     int64_t answered_ns; /* 0: not yet */
-    bool ends_by_close;  /* only the end of the connection ends the answer */
 };
 
 /* To be called by the daemon's MHD_OPTION_URI_LOG_CALLBACK, whose result becomes *per_request. */

@@ -179,7 +179,6 @@ static bool respond(const struct http_answers *a, struct http_request *r,
     close = close || reply->status == MHD_HTTP_BAD_REQUEST;
     bool queued = queue(a, &r->head, connection, reply, close);
     r->answered_ns = clock_mono_ns();
-    r->ends_by_close = reply->reason != NULL && r->head.is_1_0 && !r->head.no_body;
     if (!queued)
         return false;
     http_metrics_request(a->counters, reply->route, reply->status,

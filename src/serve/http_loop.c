@@ -35,6 +35,8 @@
 #define OTHER_EVENTS 2
 #define LONGEST_WAIT_MS 1000
 #define MOMENT_MS 20
+#define LOOKS_PER_TURN 16
+#define DROPS_PER_TURN 8
 /* The kernel counts a peer's silence in ticks of up to 10 ms. */
 #define TICKS_MS 20
 #define DROPS_LOGGED_EVERY_MS (60 * 1000)
@@ -52,7 +54,6 @@ struct http_loop {
     pthread_t thread;
     struct connections connections;
     bool no_files;                  /* accepting failed for want of files or memory */
-    bool turn_again;                /* the library has something left to do, but does not know */
     struct http_loop *next;         /* of those that share its limits */
     atomic_uint asked;              /* connections that others want it to make room for */
     atomic_int_fast64_t waiting_ms; /* connections_oldest(), for the others */
@@ -173,14 +174,19 @@ static void look_at(struct http_loop *l, struct connection *c, int64_t now_ms)
         connections_asked(&l->connections, c, now_ms);
 }
 
+/* Thousands of deadlines may fall together: not all in one turn, as good clients wait meanwhile. Fewer
+ * than are accepted in one turn, so that those do not pile up instead. */
 static void tend(struct http_loop *l, int64_t now_ms)
 {
     struct connection *c;
-    while ((c = connections_next_look(&l->connections, now_ms)) != NULL)
-        look_at(l, c, now_ms);
-    while ((c = connections_late(&l->connections, now_ms)) != NULL)
-        drop(l, c, c->state == CONNECTION_IDLE ? HTTP_DROP_IDLE_TIMEOUT : HTTP_DROP_HEADER_TIMEOUT,
-             now_ms);
+    for (unsigned i = 0; i < LOOKS_PER_TURN; i++)
+        if ((c = connections_next_look(&l->connections, now_ms)) != NULL)
+            look_at(l, c, now_ms);
+    for (unsigned i = 0; i < DROPS_PER_TURN; i++)
+        if ((c = connections_late(&l->connections, now_ms)) != NULL)
+            drop(l, c,
+                 c->state == CONNECTION_IDLE ? HTTP_DROP_IDLE_TIMEOUT : HTTP_DROP_HEADER_TIMEOUT,
+                 now_ms);
 }
 
 /* -- what the library tells ------------------------------------------------------------------ */
@@ -289,13 +295,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **pe
     /* Nearly every peer takes its answer at once. */
     if (taken_ms < atomic_load_explicit(&l->turned_ms, memory_order_relaxed))
         taken_ms = clock_mono_ms();
+    (void)connection;
     connections_answered(&l->connections, &p->connection, taken_ms);
-    /* 0.9.75 forgets such a connection before it has closed it, unless it has a timeout of its own:
-     * those it looks at in each turn. */
-    if (p->request.ends_by_close) {
-        (void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
-        l->turn_again = true;
-    }
 }
 
 static void on_library_log(void *arg, const char *format, va_list args) PRINTF_LIKE(2, 0);
@@ -359,6 +360,15 @@ static enum MHD_Result run(struct http_loop *l, int32_t wait)
     return MHD_run_wait(l->daemon, 0);
 }
 
+static void stop_library(struct http_loop *l)
+{
+    if (l->daemon == NULL)
+        return;
+    (void)MHD_quiesce_daemon(l->daemon); /* the listening socket is not the library's to close */
+    MHD_stop_daemon(l->daemon);
+    l->daemon = NULL;
+}
+
 static void *turn(void *arg)
 {
     struct http_loop *l = arg;
@@ -369,7 +379,7 @@ static void *turn(void *arg)
         if (finish_ms != CLOCK_NEVER) {
             (void)MHD_quiesce_daemon(l->daemon);
             if (finished(l, now_ms, finish_ms))
-                return NULL;
+                break;
         }
         tend(l, now_ms);
         registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
@@ -377,11 +387,11 @@ static void *turn(void *arg)
             make_room(l, now_ms);
         do_asked(l, now_ms);
         tell_oldest(l);
-        int32_t longest_ms = l->turn_again ? 0 : wait_ms(l, now_ms, finish_ms);
-        l->turn_again = false;
-        if (run(l, longest_ms) != MHD_YES)
+        if (run(l, wait_ms(l, now_ms, finish_ms)) != MHD_YES)
             wait_a_moment();
     }
+    stop_library(l); /* now: nobody is to ask where nobody answers any more */
+    return NULL;
 }
 
 static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
@@ -398,9 +408,9 @@ static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
         {MHD_OPTION_END, 0, NULL},
     };
     /* The logger is an argument of its own: it has to come before all others. */
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-                            on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l,
-                            MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, l,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_library_log, l, MHD_OPTION_ARRAY,
+                            options, MHD_OPTION_END);
 }
 
 /* The library's own way to end a wait needs its own threads. An event without a pointer is what it
@@ -417,11 +427,7 @@ static bool add_wake(struct http_loop *l)
 
 void http_loop_free(struct http_loop *l)
 {
-    if (l->daemon != NULL) {
-        (void)MHD_quiesce_daemon(
-            l->daemon); /* the listening socket is not the library's to close */
-        MHD_stop_daemon(l->daemon);
-    }
+    stop_library(l);
     if (l->wake >= 0)
         (void)close(l->wake);
     registry_view_clear(&l->answers.view);
