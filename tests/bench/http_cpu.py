@@ -25,7 +25,6 @@ from realparts import processes
 from results import Goal
 
 MODES = ("kept", "new")
-PEERS = ("nginx", "go", "epoll")
 GOALS = {
     ("kept", "nginx"): Goal(0.95, 1.00),
     ("new", "nginx"): Goal(1.00, 1.08),
@@ -60,7 +59,7 @@ def parse_arguments():
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--bin", type=pathlib.Path, default=servers.binary(), help="our program")
     parser.add_argument("--against", type=pathlib.Path, help="another build of it, as a further peer")
-    parser.add_argument("--only", default="nsaddrd,nginx,go,epoll", help="of these")
+    parser.add_argument("--only", default="nsaddrd,nginx,go,epoll,nginx-deferred,epoll-deferred", help="of these")
     parser.add_argument("--mode", choices=MODES, help="kept connections, or a new one for each request")
     parser.add_argument("--clusters", default="1,100,10000", help="nsaddrd runs once with each number")
     parser.add_argument("--source", choices=("static", "consul"), default="static",
@@ -95,14 +94,17 @@ def start_all(stack, run, options):
     first = next(iter(ours.values()))
     kept, closed = (servers.get(first.port, first.path, close) for close in (False, True))
     peers = {"nginx": lambda: servers.Nginx(run, kept), "go": lambda: servers.Go(run, kept),
-             "epoll": lambda: servers.Epoll(run, kept, closed)}
+             "epoll": lambda: servers.Epoll(run, kept, closed),
+             "nginx-deferred": lambda: servers.Nginx(run, kept, deferred=True),
+             "epoll-deferred": lambda: servers.Epoll(run, kept, closed, deferred=True)}
     started = {name: stack.enter_context(make()) for name, make in peers.items() if name in options.only}
     return {**started, **(ours if "nsaddrd" in options.only else {})}
 
 
 def start_nsaddrd(stack, run, options, program, count):
     settings = dict(pair.split("=", 1) for pair in options.set)
-    settings = {key: int(value) if value.isdigit() else value for key, value in settings.items()}
+    settings = {"http.max_connections_per_address": 10000,
+                **{key: int(value) if value.isdigit() else value for key, value in settings.items()}}
     static = count if options.source == "static" else 0
     consul = servers.Consul(run, "m" if static else "c", 20 if static else count, options.interval)
     server = servers.Nsaddrd(run, static, stack.enter_context(consul), settings, program=program)
@@ -131,7 +133,9 @@ def ask(server, mode, clusters, seconds, options, seed=0):
     command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{options.connections}", f"-d{seconds}s",
                "-s", servers.HERE / "ask.lua", f"http://{server.address}", "--", str(clusters), str(seed), mode]
     before = cpu_ns(server.pid)
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 30)
+    processes.assert_all_alive()
+    assert done.returncode == 0, f"wrk failed on {server.name}: {done.stdout}{done.stderr}"
     used = cpu_ns(server.pid) - before
     figure = json.loads(done.stdout.splitlines()[-1])
     figure["cpu_us"] = used / 1000 / max(1, figure["requests"])

@@ -141,10 +141,13 @@ class Server:
 
 
 class Nginx(Server):
+    """deferred: the kernel keeps a connection back until its request is there, as it does for nsaddrd."""
+
     name = "nginx"
 
-    def __init__(self, run, answer):
+    def __init__(self, run, answer, deferred=False):
         super().__init__(run)
+        self._deferred = " deferred" if deferred else ""
         self._list, self._etag = body_of(answer), header_of(answer, "ETag")
 
     def command(self, folder):
@@ -159,7 +162,7 @@ http {{
     default_type "text/plain; charset=utf-8";
 {temporary}
     server {{
-        listen {self.address} backlog=4096;
+        listen {self.address} backlog=4096{self._deferred};
         location /rocketmq/ {{ add_header ETag '{self._etag}'; return 200 "{self._list}"; }}
     }}
 }}
@@ -184,14 +187,15 @@ class Go(Server):
 class Epoll(Server):
     name = "epoll"
 
-    def __init__(self, run, kept, closed):
+    def __init__(self, run, kept, closed, deferred=False):
         super().__init__(run)
+        self._deferred = ["deferred"] if deferred else []
         self._kept, self._closed = kept, closed
 
     def command(self, folder):
         (folder / "kept").write_bytes(self._kept)
         (folder / "closed").write_bytes(self._closed)
-        return [self._run.parts / "epoll", self.port, folder / "kept", folder / "closed"]
+        return [self._run.parts / "epoll", self.port, folder / "kept", folder / "closed", *self._deferred]
 
 
 class Consul(Server):

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The limit: what any server on this kernel has to do for an answer, and nothing else.
  *
- *     epoll PORT KEPT CLOSED
+ *     epoll PORT KEPT CLOSED [deferred]
  *
  * One thread waits with epoll, reads once, and writes the bytes of the file KEPT, or those of CLOSED
  * and then closes when the request asks for that. A request is taken to come in one read: that is
- * how the load generator sends it. */
+ * how the load generator sends it. deferred: a connection comes to accept4() with its request
+ * (TCP_DEFER_ACCEPT), which is read at once, so that one with a single request never gets to epoll. */
+#include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 
 #define BACKLOG 4096
 #define EVENTS 256
+#define DEFERRED_S 5
 
 struct canned {
     char bytes[4096];
@@ -59,44 +63,50 @@ static void watch(int epoll, int fd)
         fail("epoll_ctl");
 }
 
-static void take_connections(int epoll, int listener)
-{
-    int fd;
-    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        watch(epoll, fd);
-}
-
-static void answer(int fd, const struct canned *kept, const struct canned *closed)
+/* False when the connection is closed. */
+static bool answer(int fd, const struct canned *kept, const struct canned *closed)
 {
     static const char close_asked[] = "Connection: close";
     char request[4096];
     ssize_t n = read(fd, request, sizeof request);
+    if (n < 0 && errno == EAGAIN)
+        return true;
     bool last = n > 0 && memmem(request, (size_t)n, close_asked, sizeof close_asked - 1) != NULL;
     const struct canned *reply = last ? closed : kept;
-    if (n <= 0 || write(fd, reply->bytes, reply->len) != (ssize_t)reply->len || last)
-        (void)close(fd);
+    if (n > 0 && write(fd, reply->bytes, reply->len) == (ssize_t)reply->len && !last)
+        return true;
+    (void)close(fd);
+    return false;
 }
 
 int main(int argc, char **argv)
 {
     static struct canned kept;
     static struct canned closed;
-    if (argc != 4)
+    bool deferred = argc == 5 && strcmp(argv[4], "deferred") == 0;
+    if (argc != 4 && !deferred)
         return 64;
     load(argv[2], &kept);
     load(argv[3], &closed);
     int listener = listen_on((in_port_t)strtoul(argv[1], NULL, 10));
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (epoll < 0)
-        fail("epoll_create1");
+    int seconds = DEFERRED_S;
+    if (epoll < 0 || (deferred && setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+                                             sizeof seconds) != 0))
+        fail("epoll");
     watch(epoll, listener);
     for (;;) {
         struct epoll_event events[EVENTS];
         int count = epoll_wait(epoll, events, EVENTS, -1);
-        for (int i = 0; i < count; i++)
-            if (events[i].data.fd == listener)
-                take_connections(epoll, listener);
-            else
-                answer(events[i].data.fd, &kept, &closed);
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+            if (fd != listener) {
+                (void)answer(fd, &kept, &closed);
+                continue;
+            }
+            while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+                if (!deferred || answer(fd, &kept, &closed))
+                    watch(epoll, fd);
+        }
     }
 }
