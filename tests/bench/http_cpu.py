@@ -17,6 +17,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import results
 import servers
@@ -25,6 +26,7 @@ from realparts import processes
 from results import Goal
 
 MODES = ("kept", "new")
+IDLE_S = 3
 GOALS = {
     ("kept", "nginx"): Goal(0.95, 1.00),
     ("new", "nginx"): Goal(1.00, 1.08),
@@ -45,10 +47,11 @@ def main():
         try:
             with contextlib.ExitStack() as stack:
                 measured = start_all(stack, processes.Run(folder, parts), options)
+                idle = measure_idle(measured)
                 rounds = measure(measured, options)
         finally:
             processes.kill_all()
-    return report(list(measured), rounds, options)
+    return report(list(measured), rounds, idle, options)
 
 
 def parse_arguments():
@@ -113,6 +116,13 @@ def start_nsaddrd(stack, run, options, program, count):
 
 # -- measuring -----------------------------------------------------------------------------------------------------
 
+def measure_idle(measured):
+    """{name: share of a core} while nobody asks."""
+    before = {name: cpu_ns(server.pid) for name, server in measured.items()}
+    time.sleep(IDLE_S)
+    return {name: (cpu_ns(server.pid) - before[name]) / IDLE_S / 1e9 for name, server in measured.items()}
+
+
 def measure(measured, options):
     """{(mode, name): [figures of each round]}"""
     figures = {(mode, name): [] for mode in options.modes for name in measured}
@@ -146,7 +156,7 @@ def ask(server, mode, clusters, seconds, options, seed=0):
 
 # -- the report ----------------------------------------------------------------------------------------------------
 
-def report(names, figures, options):
+def report(names, figures, idle, options):
     versions = servers.versions()
     print(f"{description()}; {', '.join(f'{name} {text}' for name, text in versions.items())}")
     print(f"{options.rounds} rounds of {options.seconds} s, {options.connections} connections, "
@@ -154,7 +164,8 @@ def report(names, figures, options):
     costs = {}
     for mode in options.modes:
         costs |= report_mode(mode, names, figures)
-    results.write("cpu", {"machine": description(), "versions": versions, "servers": costs,
+    print("\nnobody asks: " + ", ".join(f"{name} {100 * share:.1f}%" for name, share in idle.items()) + " of a core")
+    results.write("cpu", {"machine": description(), "versions": versions, "servers": costs, "idle": idle,
                           "ratios": report_ratios(names, figures, options)})
     failed = sum(figure["failed"] for series in figures.values() for figure in series)
     if failed:
