@@ -143,7 +143,8 @@ def settled(value):
 
 
 def pid_of(daemon):
-    return int(re.search(r"nsaddrd is up.* pid=(\d+)", daemon.log())[1])
+    line = eventually(lambda: daemon.log_lines("nsaddrd is up"), "it says that it is up")[0]
+    return int(re.search(r" pid=(\d+)", line)[1])
 
 
 def become_slow(peers, data=HALF):
@@ -268,6 +269,22 @@ def test_who_is_idle_for_too_long_is_ended_and_who_asks_is_not(limited, connect)
     busy.ask()
     assert drops(daemon) == {"idle_timeout": 2}
     assert not daemon.log_lines("level=warn")  # nothing is wrong
+
+
+def test_the_idle_time_begins_when_the_answer_was_taken(make_daemon, connect):
+    """However long that took."""
+    addresses = [f"10.{i // 65536}.{i // 256 % 256}.{i % 256}:9876" for i in range(40000)]
+    daemon = make_daemon({
+        "consul.enabled": False, "static_clusters": [{"id": "a", "addresses": addresses}],
+        "http.header_timeout": "1h", "http.idle_timeout": "2s"})
+    slow, idle = connect(daemon, receive_buffer=4096), connect(daemon)
+    slow.send(REQUEST)
+    eventually(lambda: not slow.is_open(), "the answer begins")
+    idle.ask("/healthz")
+    idle.assert_ends_without_answer()
+    assert slow.response().text == ";".join(addresses)
+    time.sleep(AFTER_ANSWER)  # for it to be ended, were it so
+    slow.ask("/healthz")
 
 
 # No more than so many
@@ -657,7 +674,7 @@ def is_asleep(pid):
 
 @pytest.mark.parametrize("count", [126, 127, 128, 129, 256])
 def test_requests_that_come_at_the_same_time_are_answered_before_it_waits_again(limited, connect, count):
-    """The library takes 128 events from the kernel at once."""
+    """The library takes 128 events from the kernel at once; of a request behind another one there is none."""
     daemon = limited(threads=1, header_timeout="1h", idle_timeout="1h")
     pid = pid_of(daemon)
     peers = [connect(daemon) for _ in range(count)]
@@ -665,10 +682,11 @@ def test_requests_that_come_at_the_same_time_are_answered_before_it_waits_again(
         peer.ask()
     daemon.signal(signal.SIGSTOP)
     for peer in peers:
-        peer.send(REQUEST)
+        peer.send(REQUEST * 3)
     daemon.signal(signal.SIGCONT)
     eventually(lambda: is_asleep(pid), "all is done")
     assert sum(not peer.is_open() for peer in peers) == count
+    assert sum(peer.receive_once().count(b"HTTP/1.1 200 OK") for peer in peers) == 3 * count
 
 
 class Crowd:

@@ -31,7 +31,7 @@ class Connection:
     """One TCP connection; requests are given as bytes or built by request()."""
 
     def __init__(self, port, host="127.0.0.1", timeout=5.0):
-        self._host = f"{host}:{port}"
+        self._host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._socket = socket.create_connection((host, port), timeout)
         self._buffer = b""
 
