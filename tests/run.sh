@@ -28,6 +28,8 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
   faults        every fault of Consul in every phase, the validator watching
   faults-san    the same under AddressSanitizer and UndefinedBehaviorSanitizer
   chaos         random schedules of the whole daemon, clocks that jump (with sanitizers)
+  fuzz          what peers, files and people give us, mutated for 60 s per parser (libFuzzer, with
+                sanitizers); first all inputs that are kept
   coverage      the branches that unit, torture and daemon tests take; fails below 90 %, and below
                 100 % of admission and state
   real          Consul, fabio, RocketMQ and its clients; needs Go >= 1.25, a JDK >= 17 and Maven
@@ -39,12 +41,14 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
   --require-real   fail at once if the real tier cannot run, instead of leaving it out
   --long           run bench and cleanroot too, and more of what else is only a part: 100,000
                    schedules of the source and 1,000 of the daemon, each call stack of each scenario
-                   and of the daemon for torture, 50 leader elections
+                   and of the daemon for torture, 50 leader elections, an hour of each parser for
+                   fuzz
   --only TIER      run only this tier and the builds it needs; may be repeated or a,b,c
 
 Environment: NSADDRD_SEED is the first seed of the random schedules of the source (default 1), and
 the only one of those of the daemon (default: 1 to 200). One that fails is printed with the command
-that replays it. NSADDRD_TEST_CACHE (default ${XDG_CACHE_HOME:-~/.cache}/nsaddrd-tests) is where the
+that replays it. NSADDRD_FUZZ_SECONDS is how long fuzz searches per parser (0: it only replays).
+NSADDRD_TEST_CACHE (default ${XDG_CACHE_HOME:-~/.cache}/nsaddrd-tests) is where the
 real systems and the Python environment are kept, so that only the first run pays for them.
 TEXT
 }
@@ -56,7 +60,7 @@ say() {
 # --- arguments ------------------------------------------------------------------------------------
 
 every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan"
-every_tier="$every_tier faults faults-san chaos coverage real bench cleanroot"
+every_tier="$every_tier faults faults-san chaos fuzz coverage real bench cleanroot"
 tiers=
 require_real=no
 long=no
@@ -259,6 +263,9 @@ install_needs() {
         install_packages clang-format-14:clang-format-14 clang-tidy:clang-tidy \
             shellcheck:shellcheck || return
     fi
+    if wanted fuzz; then
+        install_packages clang:clang libclang-rt-14-dev || return
+    fi
     if wanted coverage; then
         install_packages gcovr:gcovr || return
     fi
@@ -389,6 +396,7 @@ build_gcc() { build build gcc -DSANITIZE=; }
 build_clang() { build build-clang clang -DSANITIZE=; }
 build_asan() { build build-asan gcc -DSANITIZE=address,undefined; }
 build_tsan() { build build-tsan gcc -DSANITIZE=thread; }
+build_fuzz() { build build-fuzz clang -DSANITIZE= -DFUZZ=ON -DBUILD_TESTING=OFF; }
 # Without optimisation gcc warns of truncations that it else sees cannot be.
 build_cov() { build build-cov gcc -DSANITIZE= -DCOVERAGE=ON -DWERROR=OFF; }
 
@@ -470,6 +478,12 @@ torture_tier() {
         else
             torture build-asan --only scenarios && torture build-asan --only daemon --stride 5
         fi
+}
+
+fuzz() {
+    local seconds=60
+    [ "$long" = no ] || seconds=3600
+    "$python" tests/fuzz/run.py --build build-fuzz --seconds "${NSADDRD_FUZZ_SECONDS:-$seconds}"
 }
 
 # branches MINIMUM FILTER...: uthash's macros are left out, they are not ours.
@@ -594,6 +608,9 @@ if wanted faults-san && build_asan; then
 fi
 if wanted chaos && build_asan; then
     pytest_tier chaos build-asan/nsaddrd tests/chaos
+fi
+if wanted fuzz && build_fuzz; then
+    check_tier fuzz "inputs that are kept, and new ones (libFuzzer)" fuzz
 fi
 if wanted coverage && build_cov; then
     check_tier coverage "branches taken by unit, torture and daemon tests" coverage

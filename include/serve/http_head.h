@@ -15,6 +15,7 @@ struct MHD_Connection;
 struct http_head {
     const char *accept;
     const char *client_version;
+    const char *expect;
     const char *if_none_match;
     const char *user_agent;
     bool no_body; /* HEAD */

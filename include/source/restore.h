@@ -25,7 +25,9 @@ const char *restore_state(struct buf *text, const struct buf *source, struct mer
                           uint64_t *sequence) MUST_CHECK;
 
 /* The records of a journal that are behind *sequence, which becomes that of the last. False when
- * they do not continue it or are none of ours. `records` is taken apart. */
-bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequence) MUST_CHECK;
+ * they do not continue it or are none of ours. *older: they end before it, so that no further one
+ * may follow them. `records` is taken apart. */
+bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequence,
+                     bool *older) MUST_CHECK;
 
 #endif

@@ -310,10 +310,46 @@ static bool readable(const char *path, struct error *reterr)
     return true;
 }
 
+/* libconfig reads no deeper. */
+#define INCLUDE_DEPTH_MAX 10
+
+static bool check_text(const char *path, const char *dir, unsigned depth, struct error *reterr);
+
+/* `at` is behind "@include"; the name stands in quotes. */
+static bool check_include(const char *at, const char *dir, unsigned depth, struct error *reterr)
+{
+    char path[PATH_MAX];
+    at += strspn(at, " \t");
+    if (*at != '"' || depth == INCLUDE_DEPTH_MAX)
+        return true; /* libconfig says what is wrong */
+    at++;
+    (void)snprintf(path, sizeof path, "%s/%.*s", dir, (int)strcspn(at, "\"\n"), at);
+    return check_text(path, dir, depth + 1, reterr);
+}
+
+/* libconfig ends the process when it cannot read a file that it could open, such as a folder, and
+ * takes a NUL for the end of a name: the file and those it includes are looked at first. */
+static bool check_text(const char *path, const char *dir, unsigned depth, struct error *reterr)
+{
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_MAX);
+    bool ok = readable(path, reterr) && file_read(path, &text, reterr);
+    const char *at = buf_text(&text);
+    if (ok && strlen(at) != text.len)
+        ok = error_set(reterr, "%s: has a NUL byte; right is text", path);
+    for (bool line_start = true; ok && *at != '\0';) {
+        const char *behind = skip_text(at);
+        if (line_start && strncmp(at, "@include", 8) == 0)
+            ok = check_include(at + 8, dir, depth, reterr);
+        line_start = behind == at && (*at == '\n' || (line_start && strchr(" \t", *at) != NULL));
+        at = behind == at ? at + 1 : behind;
+    }
+    buf_clear(&text);
+    return ok;
+}
+
 bool load_file(struct loading *l, const char *path, struct error *reterr)
 {
-    if (!readable(path, reterr))
-        return false;
     bool ok = false;
     config_t file;
     config_init(&file);
@@ -322,7 +358,10 @@ bool load_file(struct loading *l, const char *path, struct error *reterr)
         error_set(reterr, "out of memory");
         goto out;
     }
-    config_set_include_dir(&file, dirname(copy));
+    const char *dir = dirname(copy);
+    if (!check_text(path, dir, 0, reterr))
+        goto out;
+    config_set_include_dir(&file, dir);
     if (config_read_file(&file, path) != CONFIG_TRUE) {
         const char *in = config_error_file(&file);
         error_set(reterr, "%s:%d: %s; right is `key = value;` or `group : { ... };`",

@@ -242,7 +242,9 @@ bool http_answer(struct http_answers *a, struct http_request *r, struct MHD_Conn
     refused.reason = http_head_judge(connection, &line, r->target_end, &r->head);
     if (refused.reason != NULL)
         return respond(a, r, connection, &refused, true);
-    if (!http_method_is_read(method)) /* now, so that no body is waited for */
+    /* Now, so that no body is waited for; nor is "100 Continue" said to who has none: with further
+     * bytes there already, 0.9.75 would send no answer behind it. */
+    if (!http_method_is_read(method) || r->head.expect != NULL)
         return answer(a, r, connection, method, target, true);
     return true;
 }

@@ -81,6 +81,8 @@ static void keep(struct http_head *head, const char *name, const char *value)
         slot = &head->accept;
     else if (strcasecmp(name, "If-None-Match") == 0)
         slot = &head->if_none_match;
+    else if (strcasecmp(name, "Expect") == 0)
+        slot = &head->expect;
     if (slot != NULL && *slot == NULL)
         *slot = value;
 }

@@ -24,13 +24,13 @@ static char *next_part(char **at, char end)
     return part;
 }
 
-/* A number as we write it; false for anything else. */
+/* A number as we write it, with many more to follow; false for anything else. */
 static bool parse_number(const char *text, uint64_t *number)
 {
     char written[24];
     *number = strtoull(text, NULL, 10);
     (void)snprintf(written, sizeof written, "%" PRIu64, *number);
-    return strcmp(written, text) == 0;
+    return *number <= INT64_MAX && strcmp(written, text) == 0;
 }
 
 /* "<id> <since> <list>[ <withheld>]": since is for people who read the file. */
@@ -145,7 +145,7 @@ static size_t count_lines(const struct buf *text)
 }
 
 /* Their numbers rise by one. */
-bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequence)
+bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequence, bool *older)
 {
     char *at = records->data, *line;
     uint64_t last = 0;
@@ -155,13 +155,14 @@ bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequenc
     while (ok && (line = next_part(&at, '\n')) != NULL) {
         const char *text = next_part(&line, ' ');
         uint64_t number;
-        ok = text != NULL && parse_number(text, &number) &&
+        ok = text != NULL && parse_number(text, &number) && number > 0 &&
              (last == 0 ? number <= *sequence + 1 : number == last + 1) &&
              (number <= *sequence || restore_record(line, merge));
         last = ok ? number : last;
     }
-    if (!end_restore(merge, ok && *at == '\0'))
+    if (!end_restore(merge, ok && at == records->data + records->len))
         return false;
-    *sequence = last > *sequence ? last : *sequence;
+    *older = last < *sequence;
+    *sequence = *older ? *sequence : last;
     return true;
 }

@@ -375,10 +375,11 @@ static enum outcome read_journal(struct spool *s, struct merge *merge, struct er
 {
     struct buf records;
     enum outcome outcome = TAKEN;
+    bool older = false;
     buf_init(&records, FILE_MAX);
     errno = 0;
     const char *why = journal_read(&s->journal, &records);
-    if (why == NULL && records.len > 0 && !restore_journal(&records, merge, &s->sequence))
+    if (why == NULL && records.len > 0 && !restore_journal(&records, merge, &s->sequence, &older))
         why = "it does not continue the state file, or a line in it is not one of ours";
     if (why != NULL && is_passing(errno)) {
         outcome = cannot(s, errno, reterr);
@@ -388,6 +389,8 @@ static enum outcome read_journal(struct spool *s, struct merge *merge, struct er
         journal_keep_aside(&s->journal);
         LOG_ERROR("the journal of the state file is refused, starting without it",
                   F_STR("dir", s->config->state.dir), F_STR("error", why));
+    } else if (older) {
+        journal_close(&s->journal); /* the next one takes its place */
     }
     buf_clear(&records);
     return outcome;

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+_Noreturn void fuzz_fail(const char *file, int line, const char *condition, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fprintf(stderr, "\n%s:%d: (%s) does not hold: ", file, line, condition);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    abort();
+}
+
+void *fuzz_checked(void *memory)
+{
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+/* -- the input ------------------------------------------------------------------------------- */
+
+unsigned fuzz_byte(struct input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->at++;
+}
+
+static char *copy_text(const uint8_t *bytes, size_t len)
+{
+    char *copy = fuzz_checked(malloc(len + 1));
+    if (len > 0)
+        memcpy(copy, bytes, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *fuzz_rest(struct input *in, size_t *len)
+{
+    char *copy = copy_text(in->at, in->left);
+    *len = in->left;
+    *in = (struct input){.at = in->at + in->left};
+    return copy;
+}
+
+char *fuzz_line(struct input *in)
+{
+    const uint8_t *end = in->left > 0 ? memchr(in->at, '\n', in->left) : NULL;
+    size_t len = end != NULL ? (size_t)(end - in->at) : in->left;
+    size_t taken = end != NULL ? len + 1 : len;
+    char *copy = copy_text(in->at, len);
+    *in = (struct input){.at = in->at + taken, .left = in->left - taken};
+    return copy;
+}
+
+struct input fuzz_part(struct input *in)
+{
+    const uint8_t *end = in->left > 0 ? memchr(in->at, FUZZ_PART_END, in->left) : NULL;
+    struct input part = {.at = in->at, .left = end != NULL ? (size_t)(end - in->at) : in->left};
+    size_t taken = part.left + (end != NULL);
+    *in = (struct input){.at = in->at + taken, .left = in->left - taken};
+    return part;
+}
+
+/* -- a folder -------------------------------------------------------------------------------- */
+
+static char folder[PATH_MAX];
+
+static void remove_folder(void)
+{
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return;
+    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir))
+        (void)unlinkat(dirfd(dir), e->d_name, 0); /* "." and ".." are no files */
+    (void)closedir(dir);
+    (void)rmdir(folder);
+}
+
+const char *fuzz_folder(void)
+{
+    if (folder[0] != '\0')
+        return folder;
+    const char *parent = getenv("TMPDIR");
+    (void)snprintf(folder, sizeof folder, "%s/nsaddrd-fuzz.XXXXXX",
+                   parent != NULL ? parent : "/dev/shm");
+    if (mkdtemp(folder) == NULL || atexit(remove_folder) != 0)
+        abort();
+    return folder;
+}
+
+void fuzz_write_file(const char *name, const void *bytes, size_t len)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/%s", fuzz_folder(), name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || (len > 0 && write(fd, bytes, len) != (ssize_t)len) || close(fd) != 0)
+        abort();
+}
+
+/* -- the log --------------------------------------------------------------------------------- */
+
+unsigned fuzz_logged_errors;
+static bool logging;
+
+void __real_log_write(enum log_level level, const char *message, const struct log_field *fields,
+                      size_t count);
+void __wrap_log_write(enum log_level level, const char *message, const struct log_field *fields,
+                      size_t count);
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+
+void __wrap_log_write(enum log_level level, const char *message, const struct log_field *fields,
+                      size_t count)
+{
+    fuzz_logged_errors += level == LOG_LEVEL_ERROR;
+    logging = true;
+    __real_log_write(level, message, fields, count);
+    logging = false;
+}
+
+/* Whatever a peer or a file says: one line, and nothing in it but printable ASCII. */
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    const char *line = bytes;
+    if (!logging)
+        return __real_write(fd, bytes, len);
+    HOLDS(len > 1 && line[len - 1] == '\n', "a log line of %zu bytes without its end", len);
+    for (size_t i = 0; i + 1 < len; i++)
+        HOLDS(line[i] >= 0x20 && line[i] < 0x7f, "byte 0x%02x in the log line %.*s",
+              (unsigned)(unsigned char)line[i], (int)len, line);
+    return (ssize_t)len;
+}
