@@ -39,7 +39,7 @@ class Peer(wire.Connection):
     """A client that may misbehave: it can come from another address, and sees how it is ended."""
 
     def __init__(self, port, source=None, host="127.0.0.1", receive_buffer=None):
-        self._host = host
+        self._host = f"[{host}]" if ":" in host else host
         self._buffer = b""
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.settimeout(PATIENCE)

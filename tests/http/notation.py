@@ -13,6 +13,7 @@ _HOW_SENT = ("send", "line", "target", "header")
 _ENDS = ("keep", "close", "open")
 _ESCAPE = re.compile(r"\\(?:([rnt0\\])|x([0-9a-f]{2})|\{(\d+)\*([^{}]*)\}|\{(etag) ([\w.-]+)\})")
 _SIMPLE = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
+_ARRIVES = re.compile(r"arrives (\d+)(?:\.\.(\d+))?")
 _ANSWER = re.compile(r"(\d{3})(?:=([\w.-]+))?(\(head\))?(?:\*(\d+))?")
 
 
@@ -46,6 +47,7 @@ class Case:
     has: list = field(default_factory=list)
     absent: list = field(default_factory=list)
     fabio: Outcome = None
+    fabio_arrivals: range = None  # how many requests arrive at the daemon, where that is all that is certain
     fabio_why: str = ""
     why: str = ""
 
@@ -104,12 +106,15 @@ def _fabio(case, text):
     word, _, why = text.partition(";")
     case.fabio_why = why.strip()
     word = word.strip()
+    arrives = _ARRIVES.fullmatch(word)
     if word == "same":
         case.fabio = case.expect
-    elif word != "no":
+    elif arrives is not None:
+        case.fabio_arrivals = range(int(arrives[1]), int(arrives[2] or arrives[1]) + 1)
+    else:
         case.fabio = _outcome(word)
     if word != "same" and not case.fabio_why:
-        raise BadCase("why is it another through fabio, or not tried?")
+        raise BadCase("why is it another through fabio?")
 
 
 def _case(fields, where):

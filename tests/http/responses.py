@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) [\t\x20-\x7e]*")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d) [\t\x20-\x7e]*")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
 _IMF_DATE = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
 _LARGEST_HEAD = 16 << 10
@@ -22,10 +22,16 @@ class Closed(Exception):
 
 @dataclass(frozen=True)
 class Response:
+    version: str
     status: int
     fields: dict  # name in lower case -> value
     body: bytes
     form: str  # how the body's end is known: length, chunked, close or none
+
+    @property
+    def has_date(self):
+        date = self.fields.get("date", "")
+        return bool(_IMF_DATE.fullmatch(date)) and parsedate_to_datetime(date) is not None
 
     @property
     def closes(self):
@@ -46,10 +52,10 @@ class Reader:
         match = _STATUS_LINE.fullmatch(status_line)
         if match is None:
             raise Malformed(f"status line {status_line!r}")
-        status = int(match[1])
+        version, status = f"1.{match[1].decode()}", int(match[2])
         fields = _fields(lines)
         form = _form(status, fields, head)
-        return Response(status, fields, self._body(form, fields), form)
+        return Response(version, status, fields, self._body(form, fields), form)
 
     def only_response(self):
         """The next one, which must be the last."""
@@ -150,9 +156,6 @@ def _form(status, fields, head):
         if length is not None or coding is not None:
             raise Malformed(f"a body announced with {status}")
         return "none"
-    date = fields.get("date", "")
-    if not _IMF_DATE.fullmatch(date) or parsedate_to_datetime(date) is None:
-        raise Malformed(f"Date {date!r}")
     if head or status in (204, 304):
         return "none"
     if coding is not None:
