@@ -25,6 +25,8 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
   daemon        the whole daemon against a fake Consul (pytest)
   daemon-san    the same under AddressSanitizer and UndefinedBehaviorSanitizer
   daemon-tsan   the same under ThreadSanitizer
+  http          HTTP/1.1 case by case, also through fabio, and the bytes of each family of clients
+  http-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
   faults        every fault of Consul in every phase, the validator watching
   faults-san    the same under AddressSanitizer and UndefinedBehaviorSanitizer
   chaos         random schedules of the whole daemon, clocks that jump (with sanitizers)
@@ -60,7 +62,7 @@ say() {
 # --- arguments ------------------------------------------------------------------------------------
 
 every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan"
-every_tier="$every_tier faults faults-san chaos fuzz coverage real bench cleanroot"
+every_tier="$every_tier http http-san faults faults-san chaos fuzz coverage real bench cleanroot"
 tiers=
 require_real=no
 long=no
@@ -146,7 +148,7 @@ missing_for_real() {
 }
 
 real_missing=
-if wanted faults faults-san real bench; then
+if wanted http http-san faults faults-san real bench; then
     real_missing=$(missing_for_real)
     if wanted real bench && [ -n "$real_missing" ] && [ "$require_real" = yes ]; then
         printf 'run.sh: --require-real, but these are missing:\n' >&2
@@ -596,9 +598,16 @@ fi
 if [ "$long" = yes ]; then
     export NSADDRD_LONG=1 NSADDRD_SCHEDULES=${NSADDRD_SCHEDULES:-1000}
 fi
-# The faults of the wire are put in front of a real Consul where there can be one.
-if wanted faults faults-san && [ -z "$real_missing" ]; then
+# Where there can be a real fabio and Consul, the cases of HTTP go through the one and the faults of the
+# wire are put in front of the other.
+if wanted http http-san faults faults-san && [ -z "$real_missing" ]; then
     real_parts && export NSADDRD_REQUIRE_REAL=1
+fi
+if wanted http && build_gcc; then
+    pytest_tier http build/nsaddrd "${side_by_side[@]}" tests/http
+fi
+if wanted http-san && build_asan; then
+    pytest_tier http-san build-asan/nsaddrd "${side_by_side[@]}" tests/http
 fi
 if wanted faults && build_gcc; then
     pytest_tier faults build/nsaddrd tests/faults

@@ -8,6 +8,8 @@ from lists import LISTS, LONGEST
 from responses import Reader
 
 TIMEOUT = 20.0
+# No request begins or goes on like this.
+NO_END = 200_000 * b"X"
 PROBE = b"GET /rocketmq/probe HTTP/1.1\r\nHost: probe\r\n\r\n"
 _PAGES = {"healthz": b"ok\n", "readyz": b"ready\n"}
 _REASONS = ("bad-request", "method-not-allowed", "unknown-cluster", "unknown-path")
@@ -69,7 +71,9 @@ def exchange(port, data, outcome, one_by_one=False):
             probe = reader.response()
             assert (probe.status, probe.body.decode()) == (200, LISTS["probe"]), "what the next request got"
         elif outcome.end == "open":
-            connection.shutdown(socket.SHUT_WR)
+            send(connection, NO_END, one_by_one=False)
+            refusal = reader.response()
+            assert refusal.status in (414, 431), f"{refusal.status}, though it was to wait"
         if outcome.end != "keep":
             rest = reader.rest()
             if outcome.answers and outcome.answers[-1].what == "library-twice":

@@ -38,7 +38,8 @@ def test_good_responses_are_taken():
     (b"HTTP/1.1", b"HTTP/2.0"), (b"HTTP/1.1", b"http/1.1"), (b"200 OK", b"200"), (b"200", b"20"), (b"200", b"2000"),
     (b"\r\n", b"\n"), (b"Date:", b"Date :"), (b"Date", b"D\x80te"), (b"utf-8", b"utf-8 "), (b"utf-8", b"utf\x008"),
     (b"utf-8", b"utf-8\rX"), (b"ETag:", b" ETag:"), (b"ETag:", b":"), (b"ETag", b"Date"), (b": 25", b": +25"),
-    (b": 25", b": 26"), (b": 25", b": 24"), (b"ETag", b"Transfer-Encoding"), (b"ETag: \"t\"", b"Transfer-Encoding: chunked"),
+    (b": 25", b": 26"), (b": 25", b": 24"), (b"ETag", b"Transfer-Encoding"),
+    (b"ETag: \"t\"", b"Transfer-Encoding: chunked"),
 ])
 def test_malformed_responses_are_refused(old, new):
     assert old in GOOD
@@ -46,8 +47,10 @@ def test_malformed_responses_are_refused(old, new):
         response_of(GOOD.replace(old, new))
 
 
-@pytest.mark.parametrize("end", [b"", b"0\r\n", b"0\r\n\r", b"1\r\n\r\n", b"1\r\na\r\n", b"0\r\nX: y\r\n\r\n", b"0x0\r\n\r\n",
-                                 b"0;a\r\n\r\n", b"\r\n", b"1\r\nab\r\n0\r\n\r\n", b"0\r\n\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("end", [
+    b"", b"0\r\n", b"0\r\n\r", b"1\r\n\r\n", b"1\r\na\r\n", b"0\r\nX: y\r\n\r\n", b"0x0\r\n\r\n", b"0;a\r\n\r\n",
+    b"\r\n", b"1\r\nab\r\n0\r\n\r\n", b"0\r\n\r\n0\r\n\r\n",
+])
 def test_malformed_chunks_are_refused(end):
     with pytest.raises(Malformed):
         response_of(CHUNKED.replace(b"0\r\n\r\n", end))
@@ -79,7 +82,8 @@ def test_other_answers_than_expected_are_found(old, new, answer):
 
 @pytest.mark.parametrize("old, new", [
     (b"unknown-cluster", b"unknown-path"), (b"Transfer-Encoding: chunked", b"Content-Length: 5"),
-    (b"0\r\n\r\n", b"1\r\nx\r\n0\r\n\r\n"), (b"X-Nsaddr", b"ETag: \"t\"\r\nX-Nsaddr"), (b"X-Nsaddr", b"Allow: GET\r\nX-Nsaddr"),
+    (b"0\r\n\r\n", b"1\r\nx\r\n0\r\n\r\n"), (b"X-Nsaddr", b"ETag: \"t\"\r\nX-Nsaddr"),
+    (b"X-Nsaddr", b"Allow: GET\r\nX-Nsaddr"),
 ])
 def test_other_errors_than_expected_are_found(old, new):
     with pytest.raises(AssertionError):

@@ -24,7 +24,9 @@ sys.path += [str(_TESTS / folder) for folder in ("faults", "validate", "real")]
 
 from agents import built_parts  # noqa: E402 (its folder has to be known first)
 
-CASES = notation.all_cases()
+_CASES = notation.all_cases()
+ANSWERED = [case for case in _CASES if case.fabio is not None]
+COUNTED = [case for case in _CASES if case.fabio_arrivals is not None]
 _COUNTER = re.compile(r'^nsaddrd_http_requests_total\{route="(?:cluster|other)",[^}]*\} (\d+)$', re.MULTILINE)
 
 
@@ -67,7 +69,7 @@ def from_the_daemon(answers):
     return sum(answer.what not in ("go", "fabio", "") for answer in answers)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.fabio is not None], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.name)
 def test_case(daemon, fabio_port, reference, case):
     before = arrived(daemon)
     responses = judging.exchange(fabio_port, case.bytes(reference.etags), case.fabio)
@@ -77,7 +79,7 @@ def test_case(daemon, fabio_port, reference, case):
     assert arrived(daemon) - before == from_the_daemon(case.fabio.answers) + probes
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.fabio_arrivals is not None], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", COUNTED, ids=lambda case: case.name)
 def test_arrivals(daemon, fabio_port, reference, case):
     """What the client gets is not certain here; that nobody makes more requests of it is."""
     before, least = arrived(daemon), min(case.fabio_arrivals)
