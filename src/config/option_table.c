@@ -60,7 +60,7 @@ static const char *const format_words[] = {"logfmt", "json", NULL};
 const struct option option_table[] = {
     STRINGS("listen", listen, "0.0.0.0:8080", "where clients ask: one address or a list"),
     STRINGS("admin.listen", admin.listen, "127.0.0.1:8081",
-            "health for operators and checks; \"\" turns it off"),
+            "health and metrics; \"\" turns it off"),
     INT("http.threads", http.threads, "0", 0, 64, "threads that answer; 0 means one per core"),
     INT("http.max_connections", http.max_connections, "10000", 16, 1000000,
         "open connections of clients at most; for another the slowest is dropped"),
