@@ -64,6 +64,9 @@ void connections_dropped(struct connections *all, struct connection *c);
 /* It is closed. */
 void connections_remove(struct connections *all, struct connection *c);
 
+/* Is one of them waiting that was not slow already at `then_ms`? */
+bool connections_waits(const struct connections *all, int64_t then_ms);
+
 /* One that is past its time, or NULL. */
 struct connection *connections_late(const struct connections *all, int64_t now_ms);
 

@@ -9,7 +9,7 @@
  *        NullPointerException.
  *
  * Ownership  http_start()/http_stop(). Arguments are borrowed until http_stop().
- * Threads    start, alive, stop: main. Handlers run on libmicrohttpd's threads and only read.
+ * Threads    start, alive, stop: main. Answers are made by threads of their own, which only read.
  * Errors     One line that names the address.
  *
  * SPDX-License-Identifier: Apache-2.0

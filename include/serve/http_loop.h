@@ -39,7 +39,8 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
                                   struct error *reterr) MUST_CHECK;
 
 /* Accepts no more. Ends by itself when every connection is closed, and soon: who has begun a request
- * is waited for up to a second, who is idle for a tenth, as a request may be on its way. */
+ * is waited for up to a second, unless slow already; who is idle for a tenth, as a request may be on
+ * its way. */
 void http_loop_finish(struct http_loop *l);
 
 /* Waits for the end of http_loop_finish(). */

@@ -79,6 +79,12 @@ void connections_remove(struct connections *all, struct connection *c)
     all->count--;
 }
 
+bool connections_waits(const struct connections *all, int64_t then_ms)
+{
+    /* The head's `prev` is the last. */
+    return all->waiting != NULL && all->waiting->prev->since_ms > then_ms - SLOW_MS;
+}
+
 struct connection *connections_late(const struct connections *all, int64_t now_ms)
 {
     if (all->waiting != NULL && now_ms - all->waiting->since_ms >= all->header_timeout_ms)

@@ -18,6 +18,7 @@
  * of clusters none is in the processor's cache: asked for together they come together. */
 #define RESPONSE_BYTES 640
 #define CACHE_LINE 64
+#define NS_PER_MS 1000000
 
 /* -- responses ------------------------------------------------------------------------------- */
 
@@ -205,7 +206,7 @@ static bool answer(struct http_answers *a, struct http_request *r,
     else
         routes_public(&request, a->view.table, &a->view.status, a->default_cluster, &reply);
     if (reply.asked_id[0] != '\0')
-        note_unknown(a->unknown, reply.asked_id, r->started_ns / 1000000);
+        note_unknown(a->unknown, reply.asked_id, r->started_ns / NS_PER_MS);
     return respond(a, r, connection, &reply, close || a->view.status.draining);
 }
 

@@ -343,7 +343,7 @@ static int32_t wait_ms(const struct http_loop *l, int64_t now_ms, int64_t finish
 static bool finished(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
 {
     return l->connections.count == 0 || now_ms >= finish_ms + FINISH_WAITING_MS ||
-           (now_ms >= finish_ms + FINISH_IDLE_MS && l->connections.waiting == NULL);
+           (now_ms >= finish_ms + FINISH_IDLE_MS && !connections_waits(&l->connections, finish_ms));
 }
 
 /* The library takes EVENTS_AT_ONCE from the kernel. After just as many it waits for more, as long as it

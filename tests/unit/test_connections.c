@@ -129,6 +129,19 @@ TEST(test_connections__a_short_idle_time_does_not_touch_who_waits)
     assert_null(connections_late(&all, NOW + HEADER_MS - 1));
 }
 
+TEST(test_connections__who_was_slow_already_is_not_waited_for)
+{
+    assert_false(connections_waits(&all, NOW));
+    add_idle(&c, NOW);
+    add(&a, NOW);
+    assert_true(connections_waits(&all, NOW + SLOW_MS - 1));
+    assert_false(connections_waits(&all, NOW + SLOW_MS));
+    add(&b, NOW + 1);
+    assert_true(connections_waits(&all, NOW + SLOW_MS));
+    connections_remove(&all, &b);
+    assert_false(connections_waits(&all, NOW + SLOW_MS));
+}
+
 TEST(test_connections__the_next_time_is_the_earliest_of_all)
 {
     add_idle(&a, NOW);
@@ -431,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup(
             test_connections__one_that_was_asked_goes_behind_those_that_waited_before, setup),
         cmocka_unit_test_setup(test_connections__a_short_idle_time_does_not_touch_who_waits, setup),
+        cmocka_unit_test_setup(test_connections__who_was_slow_already_is_not_waited_for, setup),
         cmocka_unit_test_setup(test_connections__the_next_time_is_the_earliest_of_all, setup),
         cmocka_unit_test_setup(
             test_connections__an_idle_one_is_looked_at_four_times_within_the_time_of_a_request,
