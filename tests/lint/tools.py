@@ -27,7 +27,7 @@ def scripts(root: Path) -> list[str]:
 
 def c_files(root: Path) -> list[str]:
     tops = ("src", "include", "tests/unit", "tests/sim", "tests/torture", "tests/chaos", "tests/faults",
-            "tests/daemon")
+            "tests/daemon", "tests/fuzz", "tests/bench")
     return [relative(root, f) for top in tops for f in files(root, ".c", ".h", under=top)]
 
 
