@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -25,8 +26,8 @@ REQUEST = b"GET /rocketmq/a HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF = REQUEST[:-4]
 # Long enough that no test comes to its end.
 ENDLESS = b"GET /rocketmq/a HTTP/1.1\r\nHost: x\r\nX-Filler: " + b"x" * 4000
-# Whoever makes us wait for this long is slow.
-SLOW = 1.2
+# Whoever makes us wait for longer than a second is slow.
+SLOW = 1.1
 # A byte that comes at once with an answer may be of what was asked.
 AFTER_ANSWER = 0.1
 # The least there is.
@@ -142,15 +143,25 @@ def settled(value):
     return last
 
 
+def threads_of(pid):
+    """The states of its threads, such as S for one that waits."""
+    states = []
+    for path in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it ended just now
+            states.append((path / "stat").read_text().rpartition(")")[2].split()[0])
+    return states
+
+
 def pid_of(daemon):
     line = eventually(lambda: daemon.log_lines("nsaddrd is up"), "it says that it is up")[0]
     return int(re.search(r" pid=(\d+)", line)[1])
 
 
-def become_slow(peers, data=HALF):
-    """What they sent so far is not a request; waits until they are slow."""
+def become_slow(daemon, peers, others):
+    """Beside so many others, they begin a request; waits until they are slow."""
     for peer in peers:
-        peer.send(data)
+        peer.send(HALF)
+    eventually_open(daemon, len(peers) + others)
     time.sleep(SLOW)
 
 
@@ -295,7 +306,7 @@ def test_the_slowest_make_room_first_and_then_the_longest_idle(limited, connect)
     for peer in kept:
         peer.ask()
     slow = [connect(daemon) for _ in range(LIMIT // 2)]
-    become_slow(slow)
+    become_slow(daemon, slow, len(kept))
     kept.append(kept.pop(0))
     kept[-1].ask()  # what it did first does not count
     for left in (slow, kept):
@@ -319,7 +330,7 @@ def test_who_is_slow_to_begin_the_next_request_is_slow_too(limited, connect):
     slow.ask()
     time.sleep(AFTER_ANSWER)
     slow.send(b"G")
-    time.sleep(4 / 4 + SLOW)
+    time.sleep(2.5)  # within a quarter of the time of a request it is noticed
     assert slow.is_open()
     connect(daemon).ask()
     slow.assert_ends_without_answer()
@@ -342,7 +353,7 @@ def test_good_clients_keep_their_connections_while_slow_ones_are_there(limited, 
     good = [connect(daemon) for _ in range(4)]
     for _ in range(3):
         slow = [connect(daemon) for _ in range(LIMIT - len(good))]
-        become_slow(slow)
+        become_slow(daemon, slow, len(good))
         new = [connect(daemon) for _ in slow]
         for peer in new:
             for each in [peer, *good]:
@@ -366,6 +377,15 @@ def test_the_admin_listener_has_its_own_limit(limited, connect):
     assert daemon.admin("/readyz").status == 200
     eventually_open(daemon, LIMIT + 1)
     assert sum(peer.is_open() for peer in peers) == LIMIT
+
+
+def test_operators_cannot_take_all_files_either(limited, connect):
+    daemon = limited()
+    operators = [connect(daemon.admin_port) for _ in range(200)]
+    for peer in operators:
+        peer.ask("/healthz")
+    eventually(lambda: sum(peer.is_open() for peer in operators) == 128, "the first ones are ended")
+    assert all(peer.is_open() for peer in operators[-128:])
 
 
 def test_the_operator_is_told_once_in_a_while(limited, connect):
@@ -529,19 +549,25 @@ def test_a_hard_limit_that_is_too_low_refuses_to_start_and_says_what_is_right(tm
 
 
 def test_a_hard_limit_for_no_connection_at_all_says_so(tmp_path):
-    said, code = start_with_files(tmp_path, 200, "http.max_connections=1000")
+    said, code = start_with_files(tmp_path, 300, "http.max_connections=1000")
     assert code == 1
     found = re.fullmatch(
-        r"nsaddrd: the limit of open files is 200, which is too low for any number of connections; right is a limit "
+        r"nsaddrd: the limit of open files is 300, which is too low for any number of connections; right is a limit "
         r"\(ulimit -Hn, LimitNOFILE=\) of at least (\d+)\n", said)
     assert found, said
-    assert start_with_files(tmp_path, int(found[1]), "http.max_connections=1000")[1] is None
+    least = int(found[1])
+    assert start_with_files(tmp_path, least, "http.max_connections=1000")[1] is None
+    for_16 = least - 1000 + 16  # the least number of connections that may be configured
+    assert start_with_files(tmp_path, for_16, "http.max_connections=16")[1] is None
+    assert "right is at most 16 connections" in start_with_files(tmp_path, for_16, "http.max_connections=1000")[0]
+    assert "any number of" in start_with_files(tmp_path, for_16 - 1, "http.max_connections=1000")[0]
 
 
 class Files:
     """Takes the files from a running daemon, and gives them back."""
 
-    def __init__(self, daemon):
+    def __init__(self, daemon, connect):
+        self._use_one = lambda: connect(daemon.admin_port).ask("/healthz")
         self._pid = pid_of(daemon)
         self._before = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)
 
@@ -550,9 +576,9 @@ class Files:
 
     def take(self):
         """It can open no further one; those that are open stay so."""
-        used = settled(self._used)  # connections that were closed just now are not counted
-        free = next(number for number in range(max(used) + 2) if number not in used)
-        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (free, self._before[1]))
+        while len(used := settled(self._used)) <= max(used):  # the limit is one of numbers
+            self._use_one()
+        resource.prlimit(self._pid, resource.RLIMIT_NOFILE, (len(used), self._before[1]))
 
     def give_back(self):
         resource.prlimit(self._pid, resource.RLIMIT_NOFILE, self._before)
@@ -566,7 +592,7 @@ def complaints(daemon):
 @pytest.mark.parametrize("threads", [1, 4])
 def test_out_of_files_with_no_connection_it_waits_without_spinning(limited, connect, threads):
     daemon = limited({"log.level": "debug"}, threads=threads)
-    files = Files(daemon)
+    files = Files(daemon, connect)
     files.take()
     peers = [connect(daemon) for _ in range(3)]
     for peer in peers:
@@ -585,7 +611,7 @@ def test_out_of_files_with_no_connection_it_waits_without_spinning(limited, conn
 
 def test_out_of_files_the_longest_idle_makes_room(limited, connect):
     daemon = limited({"log.level": "debug"}, threads=1)
-    files = Files(daemon)
+    files = Files(daemon, connect)
     kept = [connect(daemon) for _ in range(4)]
     for peer in kept:
         peer.ask()
@@ -610,10 +636,10 @@ def test_out_of_files_the_longest_idle_makes_room(limited, connect):
 
 def test_out_of_files_who_is_slow_makes_room_before_who_is_good(limited, connect):
     daemon = limited({"log.level": "debug"}, threads=1, header_timeout="1h")
-    files = Files(daemon)
+    files = Files(daemon, connect)
     good, slow = connect(daemon), [connect(daemon) for _ in range(2)]
     good.ask()
-    become_slow(slow)
+    become_slow(daemon, slow, 1)
     files.take()
     connect(daemon).ask()
     for peer in slow:  # for the new one, and so that one file stays free
@@ -640,12 +666,16 @@ def test_a_request_under_way_is_finished_before_a_stop(serve, connect):
 
 
 def test_a_request_under_way_is_finished_without_a_drain(serve, connect):
-    daemon = serve(A_LIST, **{"register.drain": "0s"})
-    peer = connect(daemon)
+    daemon = serve(A_LIST, **{"register.drain": "0s", "http.threads": 1})
+    peer, operator = connect(daemon), connect(daemon.admin_port)
+    operator.ask("/healthz")
     peer.send(HALF)
-    eventually_open(daemon, 1)
+    eventually(lambda: metric(daemon, "nsaddrd_http_connections") == 3, "it has begun")
+    pid = pid_of(daemon)
+    threads = len(threads_of(pid))
     daemon.signal(signal.SIGTERM)
-    eventually(lambda: daemon.log_lines("stopping"), "it stops")
+    # The operator is idle, and is waited for, too, but not for as long.
+    eventually(lambda: len(threads_of(pid)) == threads - 2, "the threads of Consul and of operators have ended")
     peer.send(REQUEST[len(HALF):])
     response = peer.response()
     assert response.text == "10.0.0.1:9876"
@@ -664,14 +694,6 @@ def test_who_never_finishes_a_request_does_not_keep_it_from_stopping(serve, conn
 
 # All of it together
 
-def is_asleep(pid):
-    """Do all its threads wait?"""
-    def state(thread):
-        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0]
-    return all(state(thread) == "S" for thread in os.listdir(f"/proc/{pid}/task"))
-
-
 @pytest.mark.parametrize("count", [126, 127, 128, 129, 256])
 def test_requests_that_come_at_the_same_time_are_answered_before_it_waits_again(limited, connect, count):
     """The library takes 128 events from the kernel at once; of a request behind another one there is none."""
@@ -684,7 +706,7 @@ def test_requests_that_come_at_the_same_time_are_answered_before_it_waits_again(
     for peer in peers:
         peer.send(REQUEST * 3)
     daemon.signal(signal.SIGCONT)
-    eventually(lambda: is_asleep(pid), "all is done")
+    eventually(lambda: set(threads_of(pid)) == {"S"}, "all is done")
     assert sum(not peer.is_open() for peer in peers) == count
     assert sum(peer.receive_once().count(b"HTTP/1.1 200 OK") for peer in peers) == 3 * count
 
