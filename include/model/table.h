@@ -86,6 +86,15 @@ void table_remove(struct table *t, const char *id);
 /* Borrowed from `t`, or NULL. Exact match of all `len` bytes. */
 const struct cluster *table_find(const struct table *t, const char *id, size_t len);
 
+/* For who knows some steps ahead which cluster will be asked for: each step brings into the
+ * processor's cache what the next one needs, while other work is done. With thousands of clusters
+ * nothing of one is there. table_hash() once, then in this order; they decide nothing. */
+uint64_t table_hash(const char *id, size_t len);
+void table_warm_slot(const struct table *t, uint64_t hash);
+void table_warm_cluster(const struct table *t, uint64_t hash);
+/* Its rendering, if it may be that one and has one. */
+void *table_peek_rendering(const struct table *t, uint64_t hash);
+
 size_t table_count(const struct table *t);
 
 /* Calls `visit` for every cluster, in no order, until it returns false. */

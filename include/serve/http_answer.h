@@ -35,13 +35,15 @@ struct http_answers {
 struct http_request {
     const char *target_end;
     bool seen;
+    bool warm;     /* a list is asked for: */
+    uint64_t hash; /* table_hash() of its id, as it stands in the target */
     struct http_head head;
     int64_t started_ns;  /* when its head was there */
     int64_t answered_ns; /* 0: not yet */
 };
 
 /* To be called by the daemon's MHD_OPTION_URI_LOG_CALLBACK, whose result becomes *per_request. */
-void http_request_begin(struct http_request *r, const char *target);
+void http_request_begin(const struct http_answers *a, struct http_request *r, const char *target);
 
 /* To be called by the MHD_AccessHandlerCallback. False: close the connection, there is no memory for an
  * answer. */

@@ -259,6 +259,38 @@ const struct cluster *table_find(const struct table *t, const char *id, size_t l
     return c == NULL ? NULL : &c->pub;
 }
 
+uint64_t table_hash(const char *id, size_t len)
+{
+    return hash_bytes(id, len);
+}
+
+void table_warm_slot(const struct table *t, uint64_t hash)
+{
+    __builtin_prefetch(&t->slot[hash & (t->slots - 1)]);
+}
+
+/* NULL when a search would have to go on. */
+static const struct counted_cluster *first_of(const struct table *t, uint64_t hash)
+{
+    const struct slot *slot = &t->slot[hash & (t->slots - 1)];
+    return slot->hash == hash ? slot->cluster : NULL;
+}
+
+void table_warm_cluster(const struct table *t, uint64_t hash)
+{
+    const struct counted_cluster *c = first_of(t, hash);
+    if (c == NULL)
+        return;
+    __builtin_prefetch(c);
+    __builtin_prefetch(c->text);
+}
+
+void *table_peek_rendering(const struct table *t, uint64_t hash)
+{
+    const struct counted_cluster *c = first_of(t, hash);
+    return c != NULL ? cluster_rendering(&c->pub) : NULL;
+}
+
 size_t table_count(const struct table *t)
 {
     return t->count;

@@ -78,13 +78,8 @@ static void drop_response(void *response)
 static struct MHD_Response *kept_list_response(const struct cluster *c)
 {
     struct MHD_Response *r = cluster_rendering(c);
-    if (r != NULL) {
-        for (size_t i = 0; i < RESPONSE_BYTES; i += CACHE_LINE)
-            __builtin_prefetch((const char *)r + i);
+    if (r != NULL || (r = list_response(c)) == NULL)
         return r;
-    }
-    if ((r = list_response(c)) == NULL)
-        return NULL;
     return cluster_keep_rendering(c, r, drop_response);
 }
 
@@ -219,12 +214,33 @@ static void cut_query(const char *target)
         query[1] = '\0';
 }
 
-void http_request_begin(struct http_request *r, const char *target)
+/* -- ahead of the answer --------------------------------------------------------------------- */
+
+static void warm_slot(const struct http_answers *a, struct http_request *r, const char *target)
+{
+    static const char lists[] = "/rocketmq/";
+    if (a->view.table == NULL || strncmp(target, lists, sizeof lists - 1) != 0)
+        return;
+    const char *id = target + sizeof lists - 1;
+    r->hash = table_hash(id, strcspn(id, "?"));
+    r->warm = true;
+    table_warm_slot(a->view.table, r->hash);
+}
+
+static void warm_response(const struct http_answers *a, const struct http_request *r)
+{
+    const char *response = r->warm ? table_peek_rendering(a->view.table, r->hash) : NULL;
+    for (size_t i = 0; response != NULL && i < RESPONSE_BYTES; i += CACHE_LINE)
+        __builtin_prefetch(response + i);
+}
+
+void http_request_begin(const struct http_answers *a, struct http_request *r, const char *target)
 {
     *r = (struct http_request){0};
     if (http_target_is_text(target))
         r->target_end = target + strlen(target);
     cut_query(target);
+    warm_slot(a, r, target);
 }
 
 /* The library calls twice: after the head, when an answer also closes the connection, and after
@@ -238,6 +254,8 @@ bool http_answer(struct http_answers *a, struct http_request *r, struct MHD_Conn
     }
     r->seen = true;
     r->started_ns = clock_mono_ns();
+    if (r->warm)
+        table_warm_cluster(a->view.table, r->hash);
     struct reply refused = {.status = MHD_HTTP_BAD_REQUEST};
     struct http_line line = {.method = method, .target = target, .version = version};
     refused.reason = http_head_judge(connection, &line, r->target_end, &r->head);
@@ -247,6 +265,7 @@ bool http_answer(struct http_answers *a, struct http_request *r, struct MHD_Conn
      * bytes there already, 0.9.75 would send no answer behind it. */
     if (!http_method_is_read(method) || r->head.expect != NULL)
         return answer(a, r, connection, method, target, true);
+    warm_response(a, r);
     return true;
 }
 

@@ -261,10 +261,10 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 /* Called with the whole target; the result is *per_request of what follows. */
 static void *on_target(void *arg, const char *target, struct MHD_Connection *connection)
 {
+    const struct http_loop *l = arg;
     struct peer *p = peer_of(connection);
-    (void)arg;
     if (p != NULL)
-        http_request_begin(&p->request, target);
+        http_request_begin(&l->answers, &p->request, target);
     return p;
 }
 
@@ -402,7 +402,7 @@ static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
          NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)http_leave_escaped, NULL},
-        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, l},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, l},
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_completed, l},
         {MHD_OPTION_END, 0, NULL},
