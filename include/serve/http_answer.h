@@ -42,7 +42,8 @@ struct http_request {
     int64_t answered_ns; /* 0: not yet */
 };
 
-/* To be called by the daemon's MHD_OPTION_URI_LOG_CALLBACK, whose result becomes *per_request. */
+/* To be called by the daemon's MHD_OPTION_URI_LOG_CALLBACK, whose result becomes *per_request. Begins
+ * to fetch into the processor's cache what the answer will need. */
 void http_request_begin(const struct http_answers *a, struct http_request *r, const char *target);
 
 /* To be called by the MHD_AccessHandlerCallback. False: close the connection, there is no memory for an

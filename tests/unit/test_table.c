@@ -374,6 +374,21 @@ TEST(test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster)
     table_unref(two);
 }
 
+TEST(test_table__a_rendering_can_be_seen_ahead_by_its_hash)
+{
+    struct table *t = table_with(1);
+    table_set(t, cluster("a", "10.0.0.1:1"));
+    uint64_t hash = table_hash("a", 1);
+    table_warm_slot(t, hash);
+    table_warm_cluster(t, hash);
+    assert_null(table_peek_rendering(t, hash));
+    (void)cluster_keep_rendering(find(t, "a"), &numbers[0], drop_number);
+    assert_ptr_equal(table_peek_rendering(t, hash), &numbers[0]);
+    table_warm_cluster(t, table_hash("b", 1));
+    assert_null(table_peek_rendering(t, table_hash("b", 1)));
+    table_unref(t);
+}
+
 TEST(test_table__the_slower_of_two_renderings_is_dropped_at_once)
 {
     struct cluster *c = cluster("a", "10.0.0.1:1");
@@ -477,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_table__each_stops_when_told),
         cmocka_unit_test(test_table__every_state_has_a_word),
         cmocka_unit_test(test_table__a_cluster_starts_without_a_rendering),
+        cmocka_unit_test(test_table__a_rendering_can_be_seen_ahead_by_its_hash),
         cmocka_unit_test_setup(test_table__a_rendering_is_dropped_once_with_its_cluster,
                                reset_drops),
         cmocka_unit_test_setup(
