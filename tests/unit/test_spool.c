@@ -692,6 +692,18 @@ TEST(test_spool__a_journal_is_followed_from_where_the_state_file_ends)
     assert_string_equal(served("b"), "restored 10.0.0.2:8");
 }
 
+TEST(test_spool__a_journal_that_ends_before_the_state_file_is_not_continued)
+{
+    forge(SOURCE, "cluster a 5 10.0.0.1:7\n", 1); /* as of change 7 */
+    forge_journal("5 cluster a 5 10.0.0.1:5\n");
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "restored 10.0.0.1:7");
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:8");
+    kill_run();
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "restored 10.0.0.1:8");
+}
+
 TEST(test_spool__records_that_we_would_not_write_are_refused)
 {
     static const char *const bad[] = {
@@ -704,6 +716,8 @@ TEST(test_spool__records_that_we_would_not_write_are_refused)
         "8 gane a\n",
         "8\n",
         "08 gone a\n",
+        "0 gone a\n",
+        "9223372036854775808 gone a\n",
         "gone a\n",
         "8 gone a\n\n",
     };
@@ -881,6 +895,7 @@ int main(void)
         T(test_spool__a_journal_without_its_state_file_is_refused),
         T(test_spool__a_refused_state_file_takes_its_journal_along),
         T(test_spool__a_journal_is_followed_from_where_the_state_file_ends),
+        T(test_spool__a_journal_that_ends_before_the_state_file_is_not_continued),
         T(test_spool__records_that_we_would_not_write_are_refused),
         T(test_spool__a_change_that_the_journal_did_not_take_is_in_it_with_the_next),
         T(test_spool__the_whole_file_has_what_the_journal_did_not_take),
