@@ -197,11 +197,12 @@ class SteadyProducer:
         )
 
     def finish(self):
-        """Its last line."""
+        """What it says at its end; the log of a closing connection may stand behind it."""
         self._process.expect_end()
         self._process.end_input()
         self._process.wait(timeout=60)
-        return self._process.output().splitlines()[-1]
+        lines = self._process.output().splitlines()
+        return next((line for line in reversed(lines) if line.startswith("sent ")), lines[-1])
 
     def kill(self):
         self._process.kill()
