@@ -111,10 +111,10 @@ def _fabio(case, text):
         case.fabio = case.expect
     elif arrives is not None:
         case.fabio_arrivals = range(int(arrives[1]), int(arrives[2] or arrives[1]) + 1)
-    else:
+    elif word != "no":
         case.fabio = _outcome(word)
     if word != "same" and not case.fabio_why:
-        raise BadCase("why is it another through fabio?")
+        raise BadCase("why is it another through fabio, or not tried?")
 
 
 def _case(fields, where):

@@ -7,6 +7,7 @@ gets: it counts them itself. NSADDRD_REQUIRE_REAL=1 makes this fail when there i
 
 import os
 import re
+import select
 import socket
 import sys
 from pathlib import Path
@@ -69,6 +70,17 @@ def from_the_daemon(answers):
     return sum(answer.what not in ("go", "fabio", "") for answer in answers)
 
 
+def has_ended(connection):
+    """Has fabio closed it? Then it forwards nothing more of it."""
+    while select.select([connection], [], [], 0)[0]:
+        try:
+            if not connection.recv(65536):
+                return True
+        except ConnectionResetError:
+            return True
+    return False
+
+
 @pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.name)
 def test_case(daemon, fabio_port, reference, case):
     before = arrived(daemon)
@@ -82,9 +94,9 @@ def test_case(daemon, fabio_port, reference, case):
 @pytest.mark.parametrize("case", COUNTED, ids=lambda case: case.name)
 def test_arrivals(daemon, fabio_port, reference, case):
     """What the client gets is not certain here; that nobody makes more requests of it is."""
-    before, least = arrived(daemon), min(case.fabio_arrivals)
+    before, most = arrived(daemon), max(case.fabio_arrivals)
     with socket.create_connection(("127.0.0.1", fabio_port), judging.TIMEOUT) as connection:
         judging.send(connection, case.bytes(reference.etags), one_by_one=False)
-        eventually(lambda: arrived(daemon) - before >= least, f"{least} requests arrive")
+        eventually(lambda: arrived(daemon) - before >= most or has_ended(connection), f"{most} requests arrive")
     assert wire.get(fabio_port, "/rocketmq/probe").text == LISTS["probe"]
     assert arrived(daemon) - before - 1 in case.fabio_arrivals
