@@ -71,6 +71,8 @@ class _Parser:
         right = self._take()
         if verb == "in":
             value, selector = _literal(left), right[1]
+        elif verb == "matches":
+            value, selector = _regex(_literal(right)), left[1]
         else:
             value, selector = _literal(right), left[1]
         return lambda row: _apply(verb, _select(row, selector), value) != negate
@@ -117,6 +119,14 @@ def _literal(token):
     return text[1:-1] if text[0] == "`" else re.sub(r"\\(.)", r"\1", text[1:-1])
 
 
+def _regex(text):
+    """Go writes a character as \\x{HH}; what else the two languages differ in is not used here."""
+    try:
+        return re.compile(re.sub(r"\\x\{([0-9A-Fa-f]{1,6})\}", lambda match: rf"\U{int(match[1], 16):08x}", text))
+    except re.error as error:
+        raise BadFilter(f"error parsing regexp: {error}") from error
+
+
 def _select(row, selector):
     for name in selector.split("."):
         row = row.get(name) if isinstance(row, dict) else None
@@ -127,5 +137,5 @@ def _apply(verb, value, wanted):
     if verb == "==":
         return str("" if value is None else value) == wanted
     if verb == "matches":
-        return re.search(wanted, value or "") is not None
+        return wanted.search(value or "") is not None
     return wanted in (value or "")

@@ -4,9 +4,11 @@ that owns it holds one lock around every call.
 """
 
 import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from check_table import CheckTable
 from durations import seconds
 
 AGENT_NODE = "agent-node"
@@ -66,6 +68,11 @@ class ConsulState:
         self._names_index = 100
         self._extinction_index = 100
         self._service_index = {}  # lower-case name -> index: Consul ignores the case of names here
+        self._spellings = defaultdict(dict)  # lower-case name -> names in the catalog, in the order they came
+        self._nodes_of = {}  # service name -> (node, status, maintenance) of its instances
+        self._nodes = defaultdict(Counter)  # node -> (status, maintenance) -> instances that say so
+        self.checks = CheckTable(self._index)
+        self.checks.put(("node", AGENT_NODE), _node_checks(AGENT_NODE, "passing", False), self._next)
         self.generation = 0  # moves when blocking queries must return whatever their index
 
     # The catalog
@@ -76,6 +83,8 @@ class ConsulState:
         if not instances:
             return self.remove_service(name)
         self._catalog[name] = instances
+        self._spellings[name.lower()][name] = True
+        self._put_checks(name, instances, self._next if moves_index else lambda: self.checks.index)
         if not moves_index:
             self.generation += 1
             return None
@@ -85,16 +94,21 @@ class ConsulState:
 
     def remove_service(self, name):
         if self._catalog.pop(name, None) is not None:
+            del self._spellings[name.lower()][name]
             self._names_index = self._next()
+            self._put_checks(name, [], self._next)
             self._touch(name)
 
     def bump(self, name):
+        for known in self._spellings.get(name.lower(), ()):
+            self.checks.touch(("service", known), self._next)
         self._touch(name)
 
     def rewind(self):
         """What a snapshot restore does: every index goes back and every blocking query returns."""
         self._index = self._names_index = self._extinction_index = 7
         self._service_index = {key: 7 for key in self._service_index}
+        self.checks.rewind(7)
         self.generation += 1
 
     def names(self):
@@ -111,10 +125,8 @@ class ConsulState:
 
     def health(self, name):
         """Rows of /v1/health/service: names that differ in case only are found together."""
-        rows = []
-        for known, instances in self._catalog.items():
-            if known.lower() == name.lower():
-                rows += [_catalog_row(known, instance) for instance in instances]
+        rows = [_catalog_row(known, instance) for known in self._spellings.get(name.lower(), ())
+                for instance in self._catalog[known]]
         for service_id, service in self._agent.items():
             if service["Name"].lower() == name.lower():
                 rows.append(self._agent_row(service_id))
@@ -123,12 +135,33 @@ class ConsulState:
     def health_index(self, name):
         return self._service_index.get(name.lower(), self._extinction_index)
 
+    def _put_checks(self, name, instances, next_index):
+        """The checks of a service of the catalog and of the nodes that it is on, or was on."""
+        checks = [check for instance in instances for check in _service_checks(name, instance)]
+        self.checks.put(("service", name), checks, next_index)
+        before = self._nodes_of.pop(name, [])
+        now = [(_node_name(i), i.node_status, i.node_maintenance) for i in instances]
+        if now:
+            self._nodes_of[name] = now
+        for node, *says in now:
+            self._nodes[node][tuple(says)] += 1
+        for node, *says in before:
+            self._nodes[node][tuple(says)] -= 1
+        for node in sorted({node for node, *_ in before + now}):
+            self._nodes[node] = +self._nodes[node]
+            said = self._nodes[node]
+            checks = _node_checks(node, worst([status for status, _ in said]), any(m for _, m in said)) if said else []
+            self.checks.put(("node", node), checks, next_index)
+
     def _touch(self, name):
         key = name.lower()
-        if self.health(name):
+        if self._is_there(key):
             self._service_index[key] = self._next()
         elif self._service_index.pop(key, None) is not None:
             self._extinction_index = self._next()
+
+    def _is_there(self, key):
+        return bool(self._spellings.get(key)) or any(s["Name"].lower() == key for s in self._agent.values())
 
     def _next(self):
         self._index += 1
@@ -145,14 +178,14 @@ class ConsulState:
             return
         replaced = self._agent.get(service_id)
         self._agent[service_id] = service
-        self._agent_changed(service["Name"], *([replaced["Name"]] if replaced else []))
+        self._agent_changed({service_id}, service["Name"], *([replaced["Name"]] if replaced else []))
 
     def deregister(self, service_id):
         service = self._agent.pop(service_id, None)
         if service is None:
             return False
         self._maintenance.pop(service_id, None)
-        self._agent_changed(service["Name"])
+        self._agent_changed({service_id}, service["Name"])
         return True
 
     def set_maintenance(self, service_id, enable, reason=""):
@@ -162,15 +195,16 @@ class ConsulState:
             self._maintenance.setdefault(service_id, reason)
         else:
             self._maintenance.pop(service_id, None)
-        self._agent_changed(self._agent[service_id]["Name"])
+        self._agent_changed({service_id}, self._agent[service_id]["Name"])
         return True
 
     def forget_registrations(self):
         """An agent restarted with an empty data folder."""
         names = [service["Name"] for service in self._agent.values()]
+        ids = set(self._agent)
         self._agent.clear()
         self._maintenance.clear()
-        self._agent_changed(*names)
+        self._agent_changed(ids, *names)
 
     def registrations(self):
         """Registered definitions by ID, as they were sent."""
@@ -186,11 +220,21 @@ class ConsulState:
         checks = (check for service_id in self._agent for check in self._checks_of(service_id))
         return {check["CheckID"]: check for check in checks}
 
-    def _agent_changed(self, *names):
+    def _agent_changed(self, ids, *names):
         self._names_index = self._next()
         # An alias check follows its parent, so a change of one service can change the health of others.
-        for name in {*names, *(service["Name"] for service in self._agent.values())}:
+        ids = self._with_followers(ids)
+        for name in {*names, *(self._agent[service_id]["Name"] for service_id in ids & self._agent.keys())}:
             self._touch(name)
+        for service_id in sorted(ids):
+            checks = self._checks_of(service_id) if service_id in self._agent else []
+            self.checks.put(("agent", service_id), checks, self._next)
+
+    def _with_followers(self, ids):
+        """Services with an alias check of one of these, and these."""
+        following = {service_id for service_id, service in self._agent.items()
+                     if any(check.get("AliasService") in ids for check in _sent_checks(service))}
+        return ids if following <= ids else self._with_followers(ids | following)
 
     def _agent_row(self, service_id):
         service = self._agent[service_id]
@@ -271,21 +315,35 @@ def _refuse_unknown(given, known):
 
 
 def _catalog_row(name, instance):
-    node = f"node-{instance.node_address}"
-    service_id = instance.id_in(name)
-    checks = [_check(node, "serfHealth", instance.node_status)]
-    if instance.node_maintenance:
+    node = _node_name(instance)
+    return {
+        "Node": _node(node, instance.node_address, instance.node_tagged_addresses),
+        "Service": _service_fields(instance.id_in(name), name, list(instance.tags), instance.address, instance.port,
+                                   {}, instance.tagged_addresses),
+        "Checks": [*_node_checks(node, instance.node_status, instance.node_maintenance),
+                   *_service_checks(name, instance)],
+    }
+
+
+def _node_name(instance):
+    return f"node-{instance.node_address}"
+
+
+def _node_checks(node, status, maintenance):
+    checks = [_check(node, "serfHealth", status)]
+    if maintenance:
         checks.append(_check(node, "_node_maintenance", "critical"))
+    return checks
+
+
+def _service_checks(name, instance):
+    node, service_id = _node_name(instance), instance.id_in(name)
+    checks = []
     if instance.status is not None:
         checks.append(_check(node, f"service:{service_id}", instance.status, service_id, name, "tcp"))
     if instance.maintenance:
         checks.append(_check(node, f"_service_maintenance:{service_id}", "critical", service_id, name, "maintenance"))
-    return {
-        "Node": _node(node, instance.node_address, instance.node_tagged_addresses),
-        "Service": _service_fields(service_id, name, list(instance.tags), instance.address, instance.port, {},
-                                   instance.tagged_addresses),
-        "Checks": checks,
-    }
+    return checks
 
 
 def _node(name, address, tagged):

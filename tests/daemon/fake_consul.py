@@ -16,7 +16,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -27,6 +27,7 @@ from typing import Any, Optional
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from bexpr import BadFilter, compile_filter
+from check_table import StateRead
 from consul_state import BadRequest, ConsulState, Instance
 from durations import seconds
 from ports import free_port
@@ -35,6 +36,7 @@ __all__ = ["FakeConsul", "Instance", "Reply", "Request"]
 
 HEALTH = "/v1/health/service/"
 NAMES = "/v1/catalog/services"
+STATES = "/v1/health/state/"
 _DEFAULT_WAIT = 300.0
 _MAX_WAIT = 600.0
 _IN_ONE_PIECE = 1 << 20
@@ -52,6 +54,7 @@ class Reply:
     cut_at: Optional[int] = None  # send this much of the body, then close
     reset: bool = False  # no reply: the connection is reset
     delay: float = 0.0
+    pieces: Optional[Callable] = None  # makes an iterable: the body, chunk by chunk, as long as the client takes it
 
     def body_bytes(self):
         if isinstance(self.body, bytes):
@@ -343,6 +346,8 @@ class FakeConsul:
             headers |= self._read_headers(self._state.health_index(request.path.removeprefix(HEALTH)), request, True)
         elif request.path == NAMES:
             headers |= self._read_headers(self._state.names_index(), request, False)
+        elif request.path.startswith(STATES):
+            headers |= self._read_headers(self._state.checks.index, request, False)
         return Reply(**{**vars(reply), "headers": {**headers, **reply.headers}})
 
     def _true_reply(self, request):
@@ -378,6 +383,8 @@ class FakeConsul:
                 return self._names(request)
             if path.startswith(HEALTH):
                 return self._health(request, path.removeprefix(HEALTH))
+            if path.startswith(STATES):
+                return self._checks(request, path.removeprefix(STATES))
             if path == "/v1/agent/services":
                 return _json(_filtered(self._state.agent_services(), request))
             if path == "/v1/agent/checks":
@@ -396,7 +403,7 @@ class FakeConsul:
         return _text(404, "")
 
     def _names(self, request):
-        scripted = self._block(request, self._state.names_index)
+        scripted = self._block(request, lambda after: self._state.names_index() > after)
         if scripted:
             return scripted
         rows = {name: {"ServiceName": name, "ServiceTags": tags} for name, tags in self._state.names().items()}
@@ -404,23 +411,34 @@ class FakeConsul:
         return _json(names, self._read_headers(self._state.names_index(), request, False))
 
     def _health(self, request, name):
-        scripted = self._block(request, lambda: self._state.health_index(name))
+        scripted = self._block(request, lambda after: self._state.health_index(name) > after)
         if scripted:
             return scripted
         rows = self._state.health(name)
         if "passing" in request.query:
             rows = [row for row in rows if all(check["Status"] == "passing" for check in row["Checks"])]
-        test = compile_filter(request.query["filter"]) if "filter" in request.query else lambda row: True
-        return _json([row for row in rows if test(row)],
-                     self._read_headers(self._state.health_index(name), request, True))
+        return _json(_filtered_rows(rows, request), self._read_headers(self._state.health_index(name), request, True))
 
-    def _block(self, request, index):
-        """Waits as a blocking read does. Returns a scripted reply that became due meanwhile, or None."""
+    def _checks(self, request, state):
+        if not state:
+            raise BadRequest("Missing check state")
+        _filtered_rows([], request)  # a bad filter is refused before anything is waited for
+        read = StateRead(self._state.checks, state)
+        scripted = self._block(request, read.is_due)
+        if scripted:
+            return scripted
+        index = min(read.index, self._state.checks.index)  # it has gone back if all was rewound meanwhile
+        return _json(_filtered_rows(self._state.checks.in_state(state), request),
+                     self._read_headers(index, request, False))
+
+    def _block(self, request, is_due):
+        """Waits as a blocking read does, until is_due(its index), which is asked again after every change. Returns a
+        scripted reply that became due meanwhile, or None."""
         wait = _wait_seconds(request.query.get("wait"))
         after = _index_number(request.query.get("index"))
         deadline = time.monotonic() + wait
         generation = self._state.generation
-        while after > 0 and index() <= after and generation == self._state.generation:
+        while after > 0 and not is_due(after) and generation == self._state.generation:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
@@ -490,6 +508,10 @@ def _filtered(rows, request):
         return rows
     test = compile_filter(request.query["filter"])
     return {key: row for key, row in rows.items() if test(row)}
+
+
+def _filtered_rows(rows, request):
+    return list(_filtered(dict(enumerate(rows)), request).values())
 
 
 def _wait_seconds(text):
@@ -615,6 +637,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_http(request, reply)
 
     def _send_http(self, request, reply):
+        if reply.pieces is not None:
+            self._send_pieces(reply)
+            return
         body = reply.body_bytes()
         if reply.cut_at is None and not self._is_left():
             self.server.fake.observe(request, reply, body)
@@ -627,15 +652,25 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.cut_at is not None:
             parts = [body[:reply.cut_at]]
             self.close_connection = True
-        head = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = head.encode() + b"\r\n"
+        head = self._head(reply.status, headers)
         if len(body) < _IN_ONE_PIECE:
             parts = [b"".join([head, *parts])]
         else:
             parts.insert(0, head)  # nobody needs a copy of that
         for part in parts:
             self.wfile.write(part)
+
+    def _send_pieces(self, reply):
+        self.wfile.write(self._head(reply.status, {**reply.headers, "Transfer-Encoding": "chunked"}))
+        for piece in reply.pieces():
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+    @staticmethod
+    def _head(status, headers):
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
     def _is_left(self):
         """Has the client gone? It sends nothing while it waits, so what there is to read is its end."""

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -140,6 +140,170 @@ def test_names_that_differ_in_case_share_one_health_result(ask, consul):
     assert sorted(row["Service"]["Service"] for row in rows) == ["nameServerA", "nameServera"]
 
 
+def state_path(state, text=None, **query):
+    query = {**({"filter": text} if text else {}), **query}
+    return f"/v1/health/state/{state}?{urlencode(query, quote_via=quote)}"
+
+
+def in_state(ask, state, text=None):
+    return [(row["Node"], row["CheckID"]) for row in ask(state_path(state, text)).json]
+
+
+OF_WEB = "ServiceName matches `^we\\x{62}`"
+
+
+def test_checks_are_listed_by_their_state(ask, consul):
+    consul.set_service("web", [Instance("10.0.0.1", service_id="w1"), Instance("10.0.0.2", status=None),
+                               Instance("10.0.0.3", status="critical", service_id="w3", node_address="10.9.9.8")])
+    consul.set_service("other", [Instance(status="warning", service_id="o")])
+    assert in_state(ask, "critical") == [("node-10.9.9.8", "service:w3")]
+    assert in_state(ask, "warning") == [("node-10.9.9.9", "service:o")]
+    assert in_state(ask, "passing") == [("agent-node", "serfHealth"), ("node-10.9.9.8", "serfHealth"),
+                                        ("node-10.9.9.9", "serfHealth"), ("node-10.9.9.9", "service:w1")]
+    assert len(in_state(ask, "any")) == 6
+    assert in_state(ask, "any", OF_WEB) == [("node-10.9.9.8", "service:w3"), ("node-10.9.9.9", "service:w1")]
+    assert ask("/v1/health/state/").status == 400
+
+
+def test_check_rows_have_the_members_of_consul_and_no_address(ask, consul):
+    consul.set_service("web", [Instance(service_id="w1", status="critical")])
+    (row,) = ask(state_path("critical")).json
+    assert sorted(row) == ["CheckID", "CreateIndex", "Definition", "ExposedPort", "Interval", "ModifyIndex", "Name",
+                           "Node", "Notes", "Output", "ServiceID", "ServiceName", "ServiceTags", "Status", "Timeout",
+                           "Type"]
+    assert (row["ServiceID"], row["ServiceName"], row["Status"]) == ("w1", "web", "critical")
+
+
+def test_maintenance_is_one_more_critical_check(ask, consul):
+    consul.set_service("web", [Instance(service_id="w1", maintenance=True, node_maintenance=True)])
+    assert in_state(ask, "critical") == [("node-10.9.9.9", "_node_maintenance"),
+                                         ("node-10.9.9.9", "_service_maintenance:w1")]
+    assert in_state(ask, "critical", f'{OF_WEB} or ServiceID == ""') == in_state(ask, "critical")
+    assert in_state(ask, "critical", OF_WEB) == [("node-10.9.9.9", "_service_maintenance:w1")]
+
+
+def test_a_node_is_as_bad_as_any_instance_says_and_goes_with_the_last(ask, consul):
+    consul.set_service("web", [Instance(status=None)])
+    consul.set_service("other", [Instance(status=None, node_status="critical")])
+    assert in_state(ask, "critical") == [("node-10.9.9.9", "serfHealth")]
+    consul.remove_service("other")
+    assert in_state(ask, "any") == [("agent-node", "serfHealth"), ("node-10.9.9.9", "serfHealth")]
+    consul.remove_service("web")
+    assert in_state(ask, "any") == [("agent-node", "serfHealth")]
+
+
+def test_checks_of_registered_services_follow_their_parent_into_maintenance(ask):
+    register(ask, PARENT)
+    register(ask, CHILD)
+    assert in_state(ask, "critical") == []
+    ask("/v1/agent/service/maintenance/p?enable=true", "PUT")
+    assert in_state(ask, "critical") == [("agent-node", "_service_maintenance:p"), ("agent-node", "alias")]
+    ask("/v1/agent/service/deregister/p", "PUT")
+    assert in_state(ask, "any") == [("agent-node", "alias"), ("agent-node", "serfHealth")]
+
+
+def test_check_rows_say_when_they_came_and_when_they_changed(ask, consul):
+    consul.set_service("web", [Instance(service_id="w1")])
+    consul.set_service("other", [Instance()])
+    (first,) = ask(state_path("any", OF_WEB)).json
+    assert first["CreateIndex"] == first["ModifyIndex"]
+    consul.set_service("web", [Instance(service_id="w1", status="critical")])
+    (second,) = ask(state_path("any", OF_WEB)).json
+    assert second["CreateIndex"] == first["CreateIndex"]
+    assert second["ModifyIndex"] == ask(state_path("any")).index > first["ModifyIndex"]
+
+
+def test_the_index_of_checks_moves_with_every_check_and_with_nothing_else(ask, consul):
+    consul.set_service("web", [Instance(service_id="w1", status=None)])
+    index = ask(state_path("warning")).index
+    consul.set_service("web", [Instance(service_id="w1", status=None, port=1234)])
+    consul.set_service("bare", [Instance(status=None)])
+    consul.remove_service("bare")
+    assert ask(state_path("warning")).index == index
+    consul.set_service("web", [Instance(service_id="w1")])
+    assert ask(state_path("warning")).index == ask(state_path("any")).index > index
+
+
+def test_replies_about_checks_are_never_streamed(ask):
+    headers = ask(state_path("any", index=1, wait="1s")).headers
+    assert (headers["X-Consul-Query-Backend"], headers["X-Consul-Knownleader"]) == ("blocking-query", "true")
+
+
+def flip(consul, name, status, **fields):
+    consul.set_service(name, [Instance(service_id=name, status=status, **fields)])
+
+
+def test_read_of_a_state_without_checks_wakes_on_every_check(ask, blocked, consul):
+    index = ask(state_path("critical")).index
+    result = blocked(state_path("critical", OF_WEB, index=index, wait="10s"))
+    flip(consul, "other", "passing")
+    assert (result().json, result().index > index) == ([], True)
+
+
+@pytest.mark.parametrize("write", [
+    lambda consul: flip(consul, "other", "critical"),
+    lambda consul: flip(consul, "web", "passing"),
+    lambda consul: consul.bump("web"),
+    lambda consul: consul.remove_service("web"),
+], ids=["one appears", "one becomes another", "one has another output", "one goes"])
+def test_read_of_a_state_wakes_when_its_checks_change(ask, blocked, consul, write):
+    flip(consul, "web", "critical")
+    index = ask(state_path("critical")).index
+    result = blocked(state_path("critical", index=index, wait="10s"))
+    write(consul)
+    assert result().index > index
+
+
+def test_read_of_a_state_sleeps_through_other_checks_and_the_next_returns_at_once(ask, blocked, consul):
+    flip(consul, "web", "critical")
+    index = ask(state_path("critical")).index
+    sleeper = blocked(state_path("critical", index=index, wait="500ms"))
+    waker = blocked(state_path("any", index=index, wait="10s"))
+    flip(consul, "other", "passing")
+    assert waker().index > index
+    assert sleeper().index == index, "it does not look before its time is over"
+    assert ask(state_path("critical", index=index, wait="10s")).index > index
+
+
+def test_rewind_returns_reads_of_checks_with_a_lower_index(ask, blocked, consul):
+    flip(consul, "web", "critical")
+    index = ask(state_path("critical")).index
+    result = blocked(state_path("critical", index=index, wait="10s"))
+    consul.rewind()
+    assert result().index < index
+    assert max(row["ModifyIndex"] for row in ask(state_path("any")).json) <= result().index
+
+
+def test_bad_filter_of_checks_is_an_error_at_once(ask):
+    for text in ("ServiceName ~ x", "ServiceName matches `(`"):
+        assert ask(state_path("any", text, index=1_000_000, wait="10s")).status == 500
+
+
+def test_large_bodies_are_chunked(ask, consul):
+    consul.set_service("web", [Instance(f"10.0.0.{n}") for n in range(100)])
+    answer = ask(state_path("any", OF_WEB))
+    assert (answer.headers["Transfer-Encoding"], len(answer.json)) == ("chunked", 100)
+
+
+def test_body_that_does_not_end_is_sent_until_the_client_leaves(ask, consul):
+    sent = []
+
+    def pieces():
+        while True:
+            sent.append(b" " * 65536)
+            yield sent[-1]
+
+    consul.answer("/v1/health/state/*", Reply(pieces=pieces))
+    with socket.create_connection(("127.0.0.1", consul.port)) as client:
+        client.sendall(b"GET /v1/health/state/any HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = 0
+        while received < 20 << 20:
+            received += len(client.recv(1 << 20))
+    (request,) = consul.requests("/v1/health/state/any")
+    eventually(lambda: request.status == 0, "the fake has seen the client leave")
+    assert len(sent) >= 20 << 4
+
+
 def test_wait_needs_a_unit(ask):
     assert ask("/v1/catalog/services?index=1&wait=55").status == 400
 
@@ -187,6 +351,8 @@ def test_anonymous_reads_are_empty_and_a_wrong_token_is_403(ask, consul):
     consul.set_service("web", [Instance()])
     consul.require_token("secret")
     assert ask("/v1/health/service/web").json == []
+    assert ask("/v1/health/state/any").json == []
+    assert ask("/v1/health/state/any", headers={"X-Consul-Token": "wrong"}).status == 403
     assert ask("/v1/health/service/web", headers={"X-Consul-Token": "wrong"}).status == 403
     assert len(ask("/v1/health/service/web", headers={"X-Consul-Token": "secret"}).json) == 1
     assert register(ask, PARENT).status == 403
@@ -260,13 +426,17 @@ def test_tls_with_client_certificate(make_consul, ca):
     ('"t1" in Tags and not ("t2" in Tags)', True),
     ("Tags contains `t3` or Tags is empty", False),
     ("Meta.none is empty", True),
+    (r"Service matches `^\x{61}$`", True),
+    (r"Service matches `^\x{2e}`", False),
+    ('Meta.owner == "x" or Service == ""', True),
 ])
 def test_filter_language(text, passes):
     row = {"Service": "a", "Port": 80, "Tags": ["t1"], "Meta": {"owner": "x"}}
     assert compile_filter(text)(row) is passes
 
 
-@pytest.mark.parametrize("text", ["", "Service", "Service ==", "(Service == a", "Service == a b"])
+@pytest.mark.parametrize("text", ["", "Service", "Service ==", "(Service == a", "Service == a b",
+                                  "Service matches `[`"])
 def test_filter_that_is_no_filter(text):
     with pytest.raises(BadFilter):
         compile_filter(text)
