@@ -10,7 +10,8 @@ class CheckTable:
     """Whoever has checks (a service, a node) puts all that it has; what differs from before is one write."""
 
     def __init__(self, index):
-        self.index = index  # of the last write of any check: that of every reply, whatever it lists
+        self.index = index  # of every reply, whatever it lists
+        self._written = index  # of the last write of any check; behind the other after a service without checks went
         self._rows = {}  # (node, check ID, owner) -> row
         self._keys = defaultdict(set)  # owner -> the keys of its rows
         self._count = Counter()  # rows by status
@@ -23,7 +24,7 @@ class CheckTable:
         changed = {key: check for key, check in wanted.items() if self._differs(key, check)}
         if not gone and not changed:
             return
-        self.index = next_index()
+        self.index = self._written = next_index()
         for key in gone:
             self._count_out(self._rows.pop(key))
         for key, check in changed.items():
@@ -34,12 +35,16 @@ class CheckTable:
         """The checks of the owner are written with another output."""
         if not self._keys[owner]:
             return
-        self.index = next_index()
+        self.index = self._written = next_index()
         for key in self._keys[owner]:
             self._write(key, self._rows[key])
 
+    def deregistered(self, next_index):
+        """A service went: the index moves even if it had no checks. Then no read is woken, but the next sees it."""
+        self.index = next_index()
+
     def rewind(self, index):
-        self.index = index
+        self.index = self._written = index
         for row in self._rows.values():
             row["CreateIndex"] = min(index, row["CreateIndex"])
             row["ModifyIndex"] = min(index, row["ModifyIndex"])
@@ -54,7 +59,7 @@ class CheckTable:
 
     def moved(self, state):
         """The index of the last write that rows of the state had part in."""
-        return self.index if state == ANY else self._moved[state]
+        return self._written if state == ANY else self._moved[state]
 
     def _differs(self, key, check):
         row = self._rows.get(key)
@@ -94,4 +99,4 @@ class StateRead:
         self._seen = self._watched()
 
     def _watched(self):
-        return self._table.moved(self._state) if self._sees_rows else self._table.index
+        return self._table.moved(self._state if self._sees_rows else ANY)

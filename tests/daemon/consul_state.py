@@ -69,7 +69,7 @@ class ConsulState:
         self._extinction_index = 100
         self._service_index = {}  # lower-case name -> index: Consul ignores the case of names here
         self._spellings = defaultdict(dict)  # lower-case name -> names in the catalog, in the order they came
-        self._nodes_of = {}  # service name -> (node, status, maintenance) of its instances
+        self._nodes_of = {}  # service name -> (node, service ID, status, maintenance of the node) of its instances
         self._nodes = defaultdict(Counter)  # node -> (status, maintenance) -> instances that say so
         self.checks = CheckTable(self._index)
         self.checks.put(("node", AGENT_NODE), _node_checks(AGENT_NODE, "passing", False), self._next)
@@ -140,12 +140,14 @@ class ConsulState:
         checks = [check for instance in instances for check in _service_checks(name, instance)]
         self.checks.put(("service", name), checks, next_index)
         before = self._nodes_of.pop(name, [])
-        now = [(_node_name(i), i.node_status, i.node_maintenance) for i in instances]
+        now = [(_node_name(i), i.id_in(name), i.node_status, i.node_maintenance) for i in instances]
         if now:
             self._nodes_of[name] = now
-        for node, *says in now:
+        if {said[:2] for said in before} - {said[:2] for said in now}:
+            self.checks.deregistered(next_index)
+        for node, _, *says in now:
             self._nodes[node][tuple(says)] += 1
-        for node, *says in before:
+        for node, _, *says in before:
             self._nodes[node][tuple(says)] -= 1
         for node in sorted({node for node, *_ in before + now}):
             self._nodes[node] = +self._nodes[node]
@@ -227,8 +229,10 @@ class ConsulState:
         for name in {*names, *(self._agent[service_id]["Name"] for service_id in ids & self._agent.keys())}:
             self._touch(name)
         for service_id in sorted(ids):
-            checks = self._checks_of(service_id) if service_id in self._agent else []
-            self.checks.put(("agent", service_id), checks, self._next)
+            is_there = service_id in self._agent
+            self.checks.put(("agent", service_id), self._checks_of(service_id) if is_there else [], self._next)
+            if not is_there:
+                self.checks.deregistered(self._next)
 
     def _with_followers(self, ids):
         """Services with an alias check of one of these, and these."""

@@ -213,12 +213,11 @@ def test_check_rows_say_when_they_came_and_when_they_changed(ask, consul):
     assert second["ModifyIndex"] == ask(state_path("any")).index > first["ModifyIndex"]
 
 
-def test_the_index_of_checks_moves_with_every_check_and_with_nothing_else(ask, consul):
+def test_the_index_of_checks_moves_with_checks_and_not_with_registrations(ask, consul):
     consul.set_service("web", [Instance(service_id="w1", status=None)])
     index = ask(state_path("warning")).index
     consul.set_service("web", [Instance(service_id="w1", status=None, port=1234)])
     consul.set_service("bare", [Instance(status=None)])
-    consul.remove_service("bare")
     assert ask(state_path("warning")).index == index
     consul.set_service("web", [Instance(service_id="w1")])
     assert ask(state_path("warning")).index == ask(state_path("any")).index > index
@@ -262,6 +261,17 @@ def test_read_of_a_state_sleeps_through_other_checks_and_the_next_returns_at_onc
     flip(consul, "other", "passing")
     assert waker().index > index
     assert sleeper().index == index, "it does not look before its time is over"
+    assert ask(state_path("critical", index=index, wait="10s")).index > index
+
+
+@pytest.mark.parametrize("left", [[], [Instance("10.0.0.2", status=None)]], ids=["the service", "an instance"])
+def test_deregistration_without_checks_moves_the_index_of_checks_but_wakes_nobody(ask, blocked, consul, left):
+    consul.set_service("bare", [Instance(status=None), Instance("10.0.0.2", status=None)])
+    consul.set_service("web", [Instance()])
+    index = ask(state_path("critical")).index
+    sleeper = blocked(state_path("critical", index=index, wait="300ms"))
+    consul.set_service("bare", left)
+    assert sleeper().index == index
     assert ask(state_path("critical", index=index, wait="10s")).index > index
 
 
