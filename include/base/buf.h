@@ -29,6 +29,9 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_clear(struct buf *b);
 
+/* Empty again; its memory is kept for what comes next. */
+void buf_reset(struct buf *b);
+
 bool buf_append(struct buf *b, const void *bytes, size_t len);
 bool buf_append_str(struct buf *b, const char *text);
 bool buf_append_char(struct buf *b, char c);

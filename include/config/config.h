@@ -74,6 +74,7 @@ struct config {
         int64_t consistency;
         int64_t wait_ms;
         int64_t max_watches;
+        int64_t max_watches_http2;
         struct {
             char *ca_file;
             char *ca_path;

@@ -32,6 +32,11 @@ bool catalog_services_path(struct buf *out, const struct config *c,
 bool catalog_health_path(struct buf *out, const struct config *c, const char *service,
                          const struct catalog_read *read) MUST_CHECK;
 
+/* Appends "/v1/health/state/<state>?...": all checks ("any") or those of one status, of services with
+ * our prefix; `of_nodes`: and the checks of whole nodes. A filter saves bytes, never wake-ups. */
+bool catalog_checks_path(struct buf *out, const struct config *c, const char *state, bool of_nodes,
+                         const struct catalog_read *read) MUST_CHECK;
+
 /* Longest such a request may take: Consul adds up to wait/16 of its own, and holds a request up
  * to 7 s when there is no leader (agent/consul/rpc.go RPCQueryTimeout, canRetry). */
 int64_t catalog_timeout_ms(const struct catalog_read *read);
@@ -55,6 +60,9 @@ struct catalog_health {
     size_t count;
     size_t unusable;   /* registered under exactly this name, but not servable */
     char example[256]; /* of those: which, and why */
+    uint64_t *nodes;   /* hash_bytes() of the names of all their nodes, with repetitions */
+    size_t node_count;
+    bool unchecked; /* one of them has no check of its own */
 };
 
 /* The instances of exactly `service`: Consul finds names without regard to case, so rows of

@@ -12,6 +12,12 @@
  * Errors     A request always ends in its callback, except when cancelled or when httpc stops;
  *            failure is status 0 and a text. Never called back from inside httpc_send().
  *
+ * Connections  A blocking query keeps one for itself over HTTP/1.1; how many of those there are is
+ *            their senders' business. All other calls share HTTPC_SHORT_CALLS connections and wait
+ *            for their turn, in order, so that they are never behind a query that waits for news.
+ *            Where Consul speaks TLS it speaks HTTP/2, too (its setupHTTPS), and HTTPC_STREAMS calls
+ *            share a connection.
+ *
  * Tests link another implementation of this header that replays replies and owns the clock.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -31,25 +37,36 @@ struct error;
 struct httpc;
 struct httpc_call;
 
+#define HTTPC_SHORT_CALLS 2
+/* As many as Consul lets one connection have (golang.org/x/net/http2, its default). */
+#define HTTPC_STREAMS 250
+
+/* Bytes of the body of a 200 reply as they arrive. False: that is not what was asked for, and the
+ * call fails. Must not send or cancel. */
+typedef bool httpc_body(void *arg, const char *bytes, size_t len);
+
 struct httpc_request {
-    const char *method; /* "GET" or "PUT" */
-    const char *path;   /* "/v1/...?..." ready to send; copied */
-    const char *body;   /* NULL: none; copied */
-    int64_t timeout_ms; /* for the whole of it */
-    size_t max_body;    /* a longer reply is a failure */
+    const char *method;  /* "GET" or "PUT" */
+    const char *path;    /* "/v1/...?..." ready to send; copied */
+    const char *body;    /* NULL: none; copied */
+    int64_t timeout_ms;  /* for the whole of it, from when its turn comes */
+    size_t max_body;     /* a longer reply is a failure */
+    bool blocking;       /* may wait for news */
+    httpc_body *on_body; /* NULL: the reply has the body; it gets the argument of `done` */
 };
 
 /* The headers of Consul's replies that decide something (contract: agent/http.go setMeta). */
 struct httpc_reply {
     long status;       /* 0: there was no complete reply, see error */
     const char *error; /* text, when status is 0 */
-    const char *body;  /* NUL-terminated */
+    const char *body;  /* NUL-terminated; empty when on_body had it */
     size_t body_len;
     uint64_t index;       /* X-Consul-Index; 0: absent or unreadable */
     bool leader_unknown;  /* X-Consul-KnownLeader: false */
     bool streaming;       /* X-Consul-Query-Backend: streaming */
     bool filtered;        /* X-Consul-Results-Filtered-By-ACLs: true */
     bool default_deny;    /* X-Consul-Default-ACL-Policy: deny */
+    bool http2;           /* the connection is shared with other calls */
     const char *local_ip; /* our end of the connection; "" with a unix socket */
 };
 
@@ -76,6 +93,9 @@ bool httpc_post(struct httpc *h, void (*fn)(void *arg), void *arg) MUST_CHECK;
 struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *request,
                               httpc_done *done, void *arg) MUST_CHECK;
 void httpc_cancel(struct httpc *h, struct httpc_call *call);
+
+/* Connections beyond this many are closed when they are idle. */
+void httpc_keep(struct httpc *h, unsigned connections);
 
 /* The time of this turn of the loop. */
 int64_t httpc_now(const struct httpc *h);

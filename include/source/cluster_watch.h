@@ -3,11 +3,11 @@
  *
  * Two kinds of reads, both of /v1/health/service/<prefix><id>:
  *   read   without index, so from the servers themselves: authoritative. First of all, whenever
- *          the admission asks for one, after every failure, and every few minutes regardless, for
- *          what a blocking query may have missed (Consul issues 2814, 1961). At most READS_AT_ONCE
- *          of all clusters together are under way.
- *   watch  a blocking query: brings changes at once, never takes anything away by itself. At most
- *          consul.max_watches clusters have one; the others are read every few seconds instead.
+ *          the admission asks for one, after every failure, when the scan says so (scan.h), and
+ *          every few minutes regardless, for what a blocking query may have missed (Consul issues
+ *          2814, 1961) and a scan does not show. They share a queue (reads.h).
+ *   watch  a blocking query: brings changes at once, never takes anything away by itself. Either
+ *          every cluster has one or none has: the plan.
  *
  * Replies cross: what is older than the newest one taken is never news. A watch whose index goes
  * back (restored snapshot, another server) is dropped and a read is made; a read that is older than
@@ -33,6 +33,7 @@
 #include "model/admission.h"
 #include "model/cluster_id.h"
 #include "model/mass_loss.h"
+#include "source/reads.h"
 
 struct config;
 struct error;
@@ -42,6 +43,13 @@ struct merge;
 struct claims;
 
 struct cluster_watch;
+
+/* How changes are noticed. */
+enum watch_plan {
+    PLAN_NONE, /* not yet: nobody knows how many clusters there are */
+    PLAN_EACH, /* every cluster has a blocking query */
+    PLAN_SCAN, /* the checks of the datacenter say which clusters to read again */
+};
 
 /* What all clusters share. */
 struct watch_context {
@@ -56,18 +64,18 @@ struct watch_context {
     bool (*gone)(void *arg, struct cluster_watch *w);
     /* The watch of that cluster, or NULL. */
     struct cluster_watch *(*find)(void *arg, const char *id);
+    /* Consul refuses further connections. */
+    void (*refused)(void *arg);
     void *arg;
 
+    enum watch_plan plan;
+    bool scan_fails; /* PLAN_SCAN without its scan */
+    struct reads reads;
     struct claims *claims;                 /* of all clusters */
     struct cluster_watch *first_reclaimed; /* others whose list may change by it */
     struct bucket wakes;                   /* of all watches together */
-    unsigned watches;                      /* clusters that have a blocking query */
-    unsigned watch_limit;                  /* as many may have one... */
-    int64_t limited_ms;                    /* ... then; more with time */
-    unsigned reads;                        /* under way */
-    struct cluster_watch *first_waiting;
-    struct cluster_watch *last_waiting;
     unsigned clusters;
+    unsigned unseen;     /* of them: the scan does not show all of their instances */
     unsigned unanswered; /* of them: neither read nor failed so far */
     unsigned unread;     /* of them: never read so far */
     unsigned failing;
@@ -107,15 +115,21 @@ struct cluster_watch {
 
     struct httpc_call *read_call;
     struct timer read_timer;
-    bool waiting; /* for its turn to read */
+    bool read_again; /* something changed since this one was asked for */
+    bool waiting;    /* in reads */
     struct cluster_watch *next_waiting;
+    struct cluster_watch *prev_waiting;
     bool overtaken; /* the last read was older than the watch; the next one decides */
     int64_t last_read_ms;
     int64_t sweep_at_ms;
+    size_t seen;     /* its place in the scan */
+    size_t rows;     /* that the last scan had of it; SIZE_MAX: there was none yet */
+    bool unseen;     /* counted in context->unseen */
+    uint64_t *nodes; /* hashes of their names, of the last reply */
+    size_t node_count;
 
     struct httpc_call *watch_call;
     struct timer watch_timer;
-    bool has_watch; /* counted in context->watches */
     uint64_t watch_index;
     uint64_t newest_index; /* of all replies that were taken, reads and watches */
     struct bucket idle_wakes;
@@ -138,5 +152,11 @@ void cluster_watch_restart(struct cluster_watch *w);
 void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms);
 /* ... or soon, because something else said that the cluster changed. */
 void cluster_watch_check(struct cluster_watch *w);
+
+/* The plan is another one now. */
+void cluster_watch_follow_plan(struct cluster_watch *w);
+
+/* The scan works no longer, or again: the regular read is made sooner, or later. */
+void cluster_watch_plan_sweep(struct cluster_watch *w);
 
 #endif

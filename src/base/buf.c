@@ -42,6 +42,14 @@ static bool reserve(struct buf *b, size_t more)
     return true;
 }
 
+void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->failed = false;
+    if (b->data != NULL)
+        b->data[0] = '\0';
+}
+
 bool buf_append(struct buf *b, const void *bytes, size_t len)
 {
     if (!reserve(b, len))

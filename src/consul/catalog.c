@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "consul/catalog.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "config/config.h"
 #include "consul/httpc.h"
 #include "consul/json.h"
@@ -51,6 +53,28 @@ bool catalog_health_path(struct buf *out, const struct config *c, const char *se
     (void)buf_append_str(out, "/v1/health/service/");
     url_append_encoded(out, service);
     return append_query(out, c, read);
+}
+
+/* Consul's `matches` is a regular expression that is not anchored (go-bexpr on RE2). */
+static bool make_filter(struct buf *out, const struct config *c, bool of_nodes)
+{
+    (void)buf_append_str(out, "ServiceName matches `^");
+    for (const char *p = c->consul.service_prefix; *p != '\0'; p++)
+        (void)buf_printf(out, isalnum((unsigned char)*p) ? "%c" : "[%c]", *p);
+    return buf_append_str(out, of_nodes ? "` or ServiceID == \"\"" : "`");
+}
+
+bool catalog_checks_path(struct buf *out, const struct config *c, const char *state, bool of_nodes,
+                         const struct catalog_read *read)
+{
+    struct buf filter;
+    buf_init(&filter, 4096);
+    bool ok = buf_printf(out, "/v1/health/state/%s", state) && append_query(out, c, read) &&
+              make_filter(&filter, c, of_nodes);
+    if (ok)
+        url_append_param(out, "filter", buf_text(&filter));
+    buf_clear(&filter);
+    return ok && !out->failed;
 }
 
 int64_t catalog_timeout_ms(const struct catalog_read *read)
@@ -158,7 +182,7 @@ static bool is_maintenance(const char *check_id)
                                 strncmp(check_id, service_prefix, sizeof service_prefix - 1) == 0);
 }
 
-static bool read_health(const cJSON *checks, int64_t accept, enum health *out)
+static bool read_health(const cJSON *checks, int64_t accept, enum health *out, bool *checked)
 {
     enum health worst = HEALTH_GOOD;
     const cJSON *check;
@@ -167,8 +191,10 @@ static bool read_health(const cJSON *checks, int64_t accept, enum health *out)
     cJSON_ArrayForEach(check, checks)
     {
         const char *status = json_string(check, "Status");
+        const char *of_service = json_string(check, "ServiceID");
         if (status == NULL)
             return false;
+        *checked |= of_service != NULL && of_service[0] != '\0';
         bool good = strcmp(status, "passing") == 0 ||
                     (accept == ACCEPT_WARNING && strcmp(status, "warning") == 0);
         if (!good && is_maintenance(json_string(check, "CheckID")))
@@ -194,12 +220,17 @@ static bool read_row(const cJSON *item, const struct config *c, const char *serv
     struct row r = {
         .row = item, .service = json_member(item, "Service"), .node = json_member(item, "Node")};
     const char *name = json_string(r.service, "Service");
+    const char *node = json_string(r.node, "Node");
     enum health health;
+    bool checked = false;
     if (name == NULL || !cJSON_IsObject(r.node) ||
-        !read_health(json_member(item, "Checks"), c->consul.accept, &health))
+        !read_health(json_member(item, "Checks"), c->consul.accept, &health, &checked))
         return false;
     if (strcmp(name, service) != 0)
         return true;
+    out->unchecked |= !checked;
+    if (node != NULL)
+        out->nodes[out->node_count++] = hash_bytes(node, strlen(node));
     r.id = json_string(r.service, "ID");
     const char *why;
     struct endpoint e;
@@ -230,8 +261,10 @@ bool catalog_parse_health(const struct httpc_reply *reply, const struct config *
                   c->consul.service_prefix);
         goto out;
     }
-    made.instances = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *made.instances);
-    if (made.instances == NULL) {
+    size_t rows = (size_t)cJSON_GetArraySize(root);
+    made.instances = calloc(rows + 1, sizeof *made.instances);
+    made.nodes = calloc(rows + 1, sizeof *made.nodes);
+    if (made.instances == NULL || made.nodes == NULL) {
         error_set(reterr, "out of memory");
         goto out;
     }
@@ -255,5 +288,6 @@ out:
 void catalog_health_clear(struct catalog_health *h)
 {
     free(h->instances);
+    free(h->nodes);
     *h = (struct catalog_health){.count = 0};
 }

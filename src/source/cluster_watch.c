@@ -13,11 +13,17 @@
 #include "model/claims.h"
 #include "source/cluster_publish.h"
 
-#define READS_AT_ONCE 8
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100
-#define SWEEP_MS (5 * 60 * 1000)       /* what a watch might have missed */
-#define UNWATCHED_SWEEP_MS (10 * 1000) /* clusters beyond consul.max_watches */
+/* Every cluster is read this often, whatever happens; all together not more than 33 times a second,
+ * which is 0.7 % of a core in Consul. */
+#define SWEEP_MS (5 * 60 * 1000)
+#define SWEEP_SPACING_MS 30
+/* The same for clusters that a scan does not show: together 40 times a second... */
+#define UNSEEN_SWEEP_MS (10 * 1000)
+#define UNSEEN_SPACING_MS 25
+/* ... and 200 when there is no scan at all. */
+#define BLIND_SPACING_MS 5
 #define SPREAD_PERCENT 20
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_CAP_MS 30000
@@ -31,28 +37,26 @@
 #define NEWS_WAKE_REFILL_MS 100
 #define ALL_WAKES_BURST 500
 #define ALL_WAKES_REFILL_MS 5
-/* After a 429 (the agent allows 200 connections per client address, for all programs there) there
- * are fewer watches, and one more is tried this often. */
-#define WATCH_REGAIN_MS 10000
 #define HEALTH_BODY_MAX (16 * 1024 * 1024)
 
+static bool send_read(struct cluster_watch *w);
 static void start_watch(struct cluster_watch *w);
 
 bool watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
                         struct merge *merge)
 {
     *x = (struct watch_context){.config = config, .httpc = httpc, .merge = merge};
-    x->watch_limit = (unsigned)config->consul.max_watches;
-    x->limited_ms = httpc_now(httpc);
     mass_loss_init(&x->mass_loss);
     jitter_seed(&x->jitter, jitter_system_seed());
     bucket_init(&x->wakes, ALL_WAKES_BURST, ALL_WAKES_REFILL_MS);
+    reads_init(&x->reads, httpc, send_read);
     x->claims = claims_new();
     return x->claims != NULL;
 }
 
 void watch_context_clear(struct watch_context *x)
 {
+    reads_clear(&x->reads);
     claims_free(x->claims);
     x->claims = NULL;
 }
@@ -73,8 +77,17 @@ bool watch_context_refused(struct watch_context *x)
 
 static int64_t sweep_ms(const struct cluster_watch *w)
 {
-    return jitter_spread(&w->context->jitter, w->has_watch ? SWEEP_MS : UNWATCHED_SWEEP_MS,
-                         SPREAD_PERCENT);
+    struct watch_context *x = w->context;
+    int64_t least = SWEEP_MS;
+    int64_t spaced = (int64_t)x->clusters * SWEEP_SPACING_MS;
+    if (x->plan == PLAN_SCAN && x->scan_fails) {
+        least = UNSEEN_SWEEP_MS;
+        spaced = (int64_t)x->clusters * BLIND_SPACING_MS;
+    } else if (x->plan == PLAN_SCAN && w->unseen) {
+        least = UNSEEN_SWEEP_MS;
+        spaced = (int64_t)x->unseen * UNSEEN_SPACING_MS;
+    }
+    return jitter_spread(&x->jitter, spaced > least ? spaced : least, SPREAD_PERCENT);
 }
 
 void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms)
@@ -91,6 +104,14 @@ static void plan_read(struct cluster_watch *w, int64_t ask_at_ms)
 void cluster_watch_check(struct cluster_watch *w)
 {
     cluster_watch_read_at(w, httpc_now(w->context->httpc));
+}
+
+void cluster_watch_plan_sweep(struct cluster_watch *w)
+{
+    int64_t now = httpc_now(w->context->httpc);
+    w->sweep_at_ms = now + jitter_upto(&w->context->jitter, sweep_ms(w));
+    if (!w->read_timer.set || w->read_timer.at_ms > w->sweep_at_ms)
+        cluster_watch_read_at(w, w->sweep_at_ms);
 }
 
 /* One line when the first cluster fails and one when the last is well again: with Consul away,
@@ -146,8 +167,22 @@ static void note_unusable(struct cluster_watch *w, const struct catalog_health *
     w->unusable = h->unusable;
 }
 
+/* Changes of a cluster that has an instance without a check, or that the scan has no row of, are only
+ * found by reading it. */
+static void note_seen(struct cluster_watch *w, struct catalog_health *h)
+{
+    struct watch_context *x = w->context;
+    uint64_t *nodes = w->nodes;
+    bool unseen = h->unchecked || (h->node_count > 0 && w->rows == 0);
+    x->unseen = x->unseen - w->unseen + unseen;
+    w->unseen = unseen;
+    w->nodes = h->nodes;
+    w->node_count = h->node_count;
+    h->nodes = nodes; /* freed with the reply */
+}
+
 /* A complete answer: judge it and serve what comes of it. */
-static bool observe(struct cluster_watch *w, const struct catalog_health *h, bool authoritative)
+static bool observe(struct cluster_watch *w, struct catalog_health *h, bool authoritative)
 {
     struct watch_context *x = w->context;
     const struct config *c = x->config;
@@ -168,10 +203,12 @@ static bool observe(struct cluster_watch *w, const struct catalog_health *h, boo
     if (d.losing)
         note_loss(w, now);
     note_unusable(w, h);
+    note_seen(w, h);
     publish_observed(w, d.changed ? d.why : NULL);
     w->ask_consistent = d.ask_consistent;
+    /* The first ones of thousands come all at once; the next ones shall not. */
     if (authoritative)
-        w->sweep_at_ms = now + sweep_ms(w);
+        w->sweep_at_ms = now + (w->was_read ? sweep_ms(w) : jitter_upto(&x->jitter, sweep_ms(w)));
     plan_read(w, w->unpublished ? now + UNPUBLISHED_RETRY_MS : d.ask_at_ms);
     return true;
 }
@@ -187,43 +224,7 @@ static bool parse_reply(const struct cluster_watch *w, const struct httpc_reply 
                                 reterr);
 }
 
-/* How many clusters may have a watch. */
-static unsigned watch_room(const struct watch_context *x)
-{
-    int64_t most = x->config->consul.max_watches;
-    int64_t room = x->watch_limit + (httpc_now(x->httpc) - x->limited_ms) / WATCH_REGAIN_MS;
-    return (unsigned)(room < most ? room : most);
-}
-
-static void take_watch(struct cluster_watch *w)
-{
-    struct watch_context *x = w->context;
-    if (w->has_watch || x->watches >= watch_room(x))
-        return;
-    w->has_watch = true;
-    x->watches++;
-}
-
-/* The agent has too many connections from here: this cluster is read every few seconds instead. */
-static void give_watch_up(struct cluster_watch *w)
-{
-    struct watch_context *x = w->context;
-    if (!w->has_watch)
-        return;
-    bool first = watch_room(x) >= (unsigned)x->config->consul.max_watches;
-    w->has_watch = false;
-    x->watches--;
-    x->watch_limit = x->watches;
-    x->limited_ms = httpc_now(x->httpc);
-    if (first)
-        LOG_WARN("Consul refuses further connections: some clusters are read every few seconds "
-                 "instead of watched",
-                 F_STR("cluster", w->id), F_INT("watches", x->watches));
-}
-
 /* -- reads ----------------------------------------------------------------------------------- */
-
-static void send_waiting(struct watch_context *x);
 
 /* The first answer, be it a failure, and the first reading, are told once each. */
 static void note_answer(struct cluster_watch *w)
@@ -253,7 +254,7 @@ static void accept_read(struct cluster_watch *w, uint64_t index)
     note_success(w);
     /* A watch that is refused again and again must not be tried at full speed because the reads in
      * between succeed. */
-    if (!w->has_watch)
+    if (w->context->plan != PLAN_EACH)
         backoff_reset(&w->backoff);
     w->newest_index = index;
     if (w->watch_call != NULL && index < w->watch_index) {
@@ -265,6 +266,19 @@ static void accept_read(struct cluster_watch *w, uint64_t index)
         w->watch_index = index;
 }
 
+/* By a Consul that is away or has enough, not of this cluster. */
+static bool is_refusal(long status)
+{
+    return status == 0 || status == 429 || status >= 500;
+}
+
+/* Those who wait would only hear the same; what waits for the first answers is not kept waiting. */
+static void answer_for_all(struct watch_context *x)
+{
+    for (struct cluster_watch *w = x->reads.first; w != NULL; w = w->next_waiting)
+        note_answer(w);
+}
+
 static void on_read(void *arg, const struct httpc_reply *reply)
 {
     struct cluster_watch *w = arg;
@@ -272,9 +286,7 @@ static void on_read(void *arg, const struct httpc_reply *reply)
     struct catalog_health health;
     struct error error;
     w->read_call = NULL;
-    x->reads--;
 
-    take_watch(w);
     if (!parse_reply(w, reply, &health, &error))
         fail(w, reply->status, error.text);
     else if (is_overtaken(w, reply->index))
@@ -284,15 +296,20 @@ static void on_read(void *arg, const struct httpc_reply *reply)
     else
         accept_read(w, reply->index);
     catalog_health_clear(&health);
+    if (w->read_again)
+        cluster_watch_check(w);
+    w->read_again = false;
     note_answer(w);
-    send_waiting(x);
+    reads_end(&x->reads, is_refusal(reply->status) ? READ_REFUSED : READ_ANSWERED);
+    if (reads_are_refused(&x->reads))
+        answer_for_all(x);
     if (w->admission.state == CLUSTER_GONE && !w->unpublished && x->gone(x->arg, w))
         return;
     if (!w->failing)
         start_watch(w);
 }
 
-static void send_read(struct cluster_watch *w)
+static bool send_read(struct cluster_watch *w)
 {
     struct watch_context *x = w->context;
     struct catalog_read read = {.authoritative = true, .consistent = w->ask_consistent};
@@ -306,53 +323,18 @@ static void send_read(struct cluster_watch *w)
                                         .max_body = HEALTH_BODY_MAX};
         w->read_call = httpc_send(x->httpc, &request, on_read, w);
     }
-    if (w->read_call != NULL)
-        x->reads++;
-    else
+    if (w->read_call == NULL)
         fail(w, 0, "out of memory");
     buf_clear(&path);
-}
-
-static void send_waiting(struct watch_context *x)
-{
-    while (x->reads < READS_AT_ONCE && x->first_waiting != NULL) {
-        struct cluster_watch *w = x->first_waiting;
-        x->first_waiting = w->next_waiting;
-        w->next_waiting = NULL;
-        w->waiting = false;
-        send_read(w);
-    }
+    return w->read_call != NULL;
 }
 
 static void on_read_timer(void *arg)
 {
     struct cluster_watch *w = arg;
-    struct watch_context *x = w->context;
-    if (w->read_call != NULL || w->waiting)
-        return; /* its reply will plan the next one */
-    w->waiting = true;
-    if (x->first_waiting == NULL)
-        x->first_waiting = w;
-    else
-        x->last_waiting->next_waiting = w;
-    x->last_waiting = w;
-    send_waiting(x);
-}
-
-static void stop_waiting(struct cluster_watch *w)
-{
-    struct watch_context *x = w->context;
-    struct cluster_watch *last = NULL;
-    for (struct cluster_watch **p = &x->first_waiting; *p != NULL;) {
-        if (*p == w) {
-            *p = w->next_waiting;
-            continue;
-        }
-        last = *p;
-        p = &(*p)->next_waiting;
-    }
-    x->last_waiting = last;
-    w->waiting = false;
+    w->read_again = w->read_call != NULL; /* that one may be older than what this one is for */
+    if (!w->read_again)
+        reads_want(&w->context->reads, w);
 }
 
 /* -- watches --------------------------------------------------------------------------------- */
@@ -379,7 +361,7 @@ static void on_watch(void *arg, const struct httpc_reply *reply)
     struct error error;
     w->watch_call = NULL;
     if (reply->status == 429)
-        give_watch_up(w);
+        w->context->refused(w->context->arg);
     if (!catalog_reply_ok(reply, &error)) {
         fail(w, reply->status, error.text);
         return;
@@ -409,7 +391,8 @@ static void send_watch(void *arg)
         struct httpc_request request = {.method = "GET",
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read),
-                                        .max_body = HEALTH_BODY_MAX};
+                                        .max_body = HEALTH_BODY_MAX,
+                                        .blocking = true};
         w->watch_call = httpc_send(x->httpc, &request, on_watch, w);
     }
     if (w->watch_call == NULL)
@@ -417,11 +400,11 @@ static void send_watch(void *arg)
     buf_clear(&path);
 }
 
-/* The next blocking query, when this cluster may have one and none is under way. */
+/* The next blocking query, when there are to be any and none is under way. */
 static void start_watch(struct cluster_watch *w)
 {
     struct watch_context *x = w->context;
-    if (!w->has_watch || w->watch_call != NULL || w->watch_timer.set || w->watch_index == 0)
+    if (x->plan != PLAN_EACH || w->watch_call != NULL || w->watch_timer.set || w->watch_index == 0)
         return;
     int64_t now = httpc_now(x->httpc);
     int64_t own = bucket_take(w->news ? &w->news_wakes : &w->idle_wakes, now);
@@ -432,6 +415,21 @@ static void start_watch(struct cluster_watch *w)
         httpc_timer_set(x->httpc, &w->watch_timer, now + wait);
     else
         send_watch(w);
+}
+
+void cluster_watch_follow_plan(struct cluster_watch *w)
+{
+    struct httpc *httpc = w->context->httpc;
+    cluster_watch_plan_sweep(w);
+    if (w->context->plan == PLAN_EACH) {
+        if (!w->failing)
+            start_watch(w);
+        return;
+    }
+    httpc_timer_cancel(httpc, &w->watch_timer);
+    httpc_cancel(httpc, w->watch_call);
+    w->watch_call = NULL;
+    w->watch_index = w->newest_index;
 }
 
 /* -- life ------------------------------------------------------------------------------------ */
@@ -456,6 +454,7 @@ struct cluster_watch *cluster_watch_new(struct watch_context *context, const cha
     w->read_timer = TIMER(on_read_timer, w);
     w->watch_timer = TIMER(send_watch, w);
     w->last_read_ms = httpc_now(context->httpc) - READ_SPACING_MS;
+    w->rows = SIZE_MAX;
     context->clusters++;
     context->unanswered++;
     context->unread++;
@@ -499,26 +498,25 @@ void cluster_watch_free(struct cluster_watch *w)
     if (w == NULL)
         return;
     struct watch_context *x = w->context;
-    if (w->waiting)
-        stop_waiting(w);
+    reads_withdraw(&x->reads, w);
     if (w->read_call != NULL)
-        x->reads--;
+        reads_end(&x->reads, READ_CANCELLED);
     httpc_cancel(x->httpc, w->read_call);
     httpc_cancel(x->httpc, w->watch_call);
     httpc_timer_cancel(x->httpc, &w->read_timer);
     httpc_timer_cancel(x->httpc, &w->watch_timer);
-    if (w->has_watch)
-        x->watches--;
     if (w->failing)
         x->failing--;
     /* A cluster that has ended claims nothing any more; at the end of all, nobody is to be told. */
     claims_drop(x->claims, w->id);
     mass_loss_forget(&x->mass_loss, &w->loss);
     x->clusters--;
+    x->unseen -= w->unseen;
     x->unanswered -= !w->answered;
     x->unread -= !w->was_read;
     admission_clear(&w->admission);
     free(w->withheld);
+    free(w->nodes);
     free(w->service);
     free(w);
 }

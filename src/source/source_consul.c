@@ -8,6 +8,10 @@
  * Which reads are made when is decided in cluster_watch.c; the first complete read is when the
  * names are known and each named cluster was read (or failed) once.
  *
+ * With up to consul.max_watches clusters each has a blocking query, with more of them the checks of
+ * the datacenter are scanned (scan.h). Going to and fro changes no list: every cluster is read once
+ * the scan has begun, and a blocking query begins where the last read ended.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
@@ -24,6 +28,7 @@
 #include "model/cluster_id.h"
 #include "source/cluster_watch.h"
 #include "source/merge.h"
+#include "source/scan.h"
 #include "source/source.h"
 
 #define NAMES_BODY_MAX (64 * 1024 * 1024)
@@ -35,10 +40,23 @@
 #define IDLE_WAKE_REFILL_MS 500
 #define WAIT_SPREAD_PERCENT 20
 #define READ_ANEW_SPACING_MS 30000
+/* From scanning back to blocking queries at so many percent of their limit. */
+#define BACK_PERCENT 80
+/* After a 429 (the agent allows 200 connections per client address, for all programs there) there
+ * is no blocking query per cluster for so long, and longer each time. */
+#define REFUSED_FIRST_MS 60000
+#define REFUSED_CAP_MS (30 * 60 * 1000)
+/* Names, and what all short calls share; and the view of what is critical. */
+#define CONNECTIONS (1 + HTTPC_SHORT_CALLS)
+#define SCAN_CONNECTIONS (CONNECTIONS + 1)
 
 struct source {
     struct watch_context context;
+    struct scan scan;
     struct cluster_watch *watches; /* by id */
+    bool http2;                    /* as Consul answered last */
+    struct backoff refused;
+    int64_t refused_until_ms; /* no query per cluster before */
     struct httpc_call *call;
     struct timer timer;
     struct backoff backoff;
@@ -51,6 +69,7 @@ struct source {
     bool told_unreachable; /* the merge knows */
     bool told_partly;      /* the merge knows */
     bool failing;
+    size_t names;       /* of all services in the names reply being taken */
     size_t matching;    /* names with our prefix in the names reply being taken */
     size_t found;       /* new clusters in it */
     size_t invalid;     /* names in it that have our prefix and no cluster id */
@@ -101,8 +120,65 @@ static bool on_gone(void *arg, struct cluster_watch *w)
         return false;
     }
     HASH_DEL(s->watches, w);
+    scan_drop(&s->scan, w);
     cluster_watch_free(w);
     return true;
+}
+
+/* -- the plan -------------------------------------------------------------------------------- */
+
+static int64_t most_watches(const struct source *s)
+{
+    const struct config *c = s->context.config;
+    return s->http2 ? c->consul.max_watches_http2 : c->consul.max_watches;
+}
+
+static void follow(struct source *s, enum watch_plan plan)
+{
+    struct watch_context *x = &s->context;
+    bool each = plan == PLAN_EACH;
+    if (x->plan == plan)
+        return;
+    if (!each)
+        LOG_INFO("too many clusters for a query each: the checks of the datacenter are scanned",
+                 F_INT("clusters", HASH_COUNT(s->watches)), F_INT("max", most_watches(s)));
+    else if (x->plan != PLAN_NONE)
+        LOG_INFO("each cluster is watched by a query of its own",
+                 F_INT("clusters", HASH_COUNT(s->watches)));
+    x->plan = plan;
+    httpc_keep(x->httpc, each ? (unsigned)most_watches(s) + CONNECTIONS : SCAN_CONNECTIONS);
+    for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+        cluster_watch_follow_plan(w);
+    if (each)
+        scan_stop(&s->scan);
+    else
+        scan_start(&s->scan);
+}
+
+/* Not to and fro when the number of clusters is about the limit. */
+static void choose_plan(struct source *s)
+{
+    struct watch_context *x = &s->context;
+    int64_t clusters = HASH_COUNT(s->watches);
+    int64_t most = most_watches(s);
+    bool back = 100 * clusters <= BACK_PERCENT * most && httpc_now(x->httpc) >= s->refused_until_ms;
+    if (clusters > most)
+        follow(s, PLAN_SCAN);
+    else if (x->plan == PLAN_NONE || (x->plan == PLAN_SCAN && back))
+        follow(s, PLAN_EACH);
+}
+
+static void on_refused(void *arg)
+{
+    struct source *s = arg;
+    struct watch_context *x = &s->context;
+    if (x->plan != PLAN_EACH)
+        return;
+    int64_t wait = REFUSED_FIRST_MS + backoff_next_ms(&s->refused, &x->jitter);
+    s->refused_until_ms = httpc_now(x->httpc) + wait;
+    LOG_WARN("Consul refuses further connections; its limit is for all programs of this address",
+             F_INT("clusters", HASH_COUNT(s->watches)), F_INT("next_try_ms", wait));
+    follow(s, PLAN_SCAN);
 }
 
 /* -- names ----------------------------------------------------------------------------------- */
@@ -128,8 +204,13 @@ static struct cluster_watch *add_watch(struct source *s, const char *id)
     struct cluster_watch *w = cluster_watch_new(&s->context, id);
     if (w == NULL)
         return NULL;
+    if (!scan_add(&s->scan, w)) {
+        cluster_watch_free(w);
+        return NULL;
+    }
     HASH_ADD_STR(s->watches, id, w);
     if (w->hh.tbl == NULL) { /* out of memory: it was not added */
+        scan_drop(&s->scan, w);
         cluster_watch_free(w);
         return NULL;
     }
@@ -141,6 +222,7 @@ static void take_name(const char *name, void *arg)
     struct source *s = arg;
     const struct config *c = s->context.config;
     size_t prefix = strlen(c->consul.service_prefix);
+    s->names++;
     if (strncmp(name, c->consul.service_prefix, prefix) != 0)
         return;
     const char *id = name + prefix;
@@ -227,6 +309,7 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
     s->generation++;
     s->out_of_memory = false;
     s->found = 0;
+    s->names = 0;
     s->matching = 0;
     s->invalid = 0;
     if (!catalog_parse_services(reply, take_name, s, reterr))
@@ -278,8 +361,13 @@ static void names_answered(struct source *s)
     if (s->failing || !s->named)
         LOG_INFO("reading from Consul", F_STR("consul", s->context.config->consul.address),
                  F_INT("clusters", s->context.clusters));
+    if (s->failing)
+        for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+            if (w->failing)
+                cluster_watch_check(w); /* no need to wait for its own next try */
     s->failing = false;
     s->named = true;
+    choose_plan(s);
     check_complete(s);
 }
 
@@ -300,7 +388,10 @@ static void on_names(void *arg, const struct httpc_reply *reply)
     struct source *s = arg;
     struct error error;
     int64_t now = httpc_now(s->context.httpc);
+    bool moved = reply->index != s->index;
+    int64_t wait = 0;
     s->call = NULL;
+    s->http2 = reply->http2;
     if (!catalog_reply_ok(reply, &error)) {
         names_failed(s, reply, error.text);
         return;
@@ -319,7 +410,10 @@ static void on_names(void *arg, const struct httpc_reply *reply)
         s->index = reply->index;
         names_answered(s);
     }
-    int64_t wait = s->found > 0 ? 0 : bucket_take(&s->idle_wakes, now);
+    if (s->context.plan == PLAN_SCAN && moved && !s->context.scan_fails)
+        wait = scan_registrations(&s->scan, s->names) - now;
+    else if (s->found == 0)
+        wait = bucket_take(&s->idle_wakes, now);
     if (wait > 0)
         httpc_timer_set(s->context.httpc, &s->timer, now + wait);
     else
@@ -339,7 +433,8 @@ static void send_names(void *arg)
         struct httpc_request request = {.method = "GET",
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read),
-                                        .max_body = NAMES_BODY_MAX};
+                                        .max_body = NAMES_BODY_MAX,
+                                        .blocking = true};
         s->call = httpc_send(x->httpc, &request, on_names, s);
     }
     if (s->call == NULL)
@@ -411,7 +506,10 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     s->context.find = find_watch;
     s->context.progress = on_progress;
     s->context.gone = on_gone;
+    s->context.refused = on_refused;
     s->context.arg = s;
+    scan_init(&s->scan, &s->context);
+    backoff_init(&s->refused, REFUSED_FIRST_MS, REFUSED_CAP_MS);
     s->timer = TIMER(begin, s);
     s->read_anew_ms = httpc_now(httpc);
     backoff_init(&s->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
@@ -432,6 +530,7 @@ static void stop(struct source *s)
         return;
     httpc_cancel(s->context.httpc, s->call);
     httpc_timer_cancel(s->context.httpc, &s->timer);
+    scan_clear(&s->scan);
     struct cluster_watch *w, *next;
     HASH_ITER(hh, s->watches, w, next)
     {

@@ -25,6 +25,7 @@ struct fake_request {
 struct httpc_call {
     struct httpc_call *next;
     httpc_done *done;
+    httpc_body *on_body;
     void *arg;
     char *path;
     int64_t timeout_ms;
@@ -51,6 +52,7 @@ struct httpc {
     struct fake_rule rules[FAKE_RULES_MAX];
     size_t rule_count;
     const char *local_ip;
+    unsigned kept; /* connections that may be idle */
     bool has_token;
     bool next_token; /* the next reload finds a new one */
     unsigned reloads;

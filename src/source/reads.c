@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/reads.h"
+
+#include <stddef.h>
+
+#include "consul/httpc.h"
+#include "source/cluster_watch.h"
+
+#define READS_AT_ONCE HTTPC_SHORT_CALLS
+/* A thousand a second are a quarter of a core in Consul. */
+#define AGAIN_BURST 1000
+#define AGAIN_REFILL_MS 1
+#define GAP_FIRST_MS 20
+#define GAP_MAX_MS 1000
+
+static void go_on(void *arg)
+{
+    struct reads *r = arg;
+    while (r->first != NULL && r->running < (r->gap_ms > 0 ? 1 : READS_AT_ONCE)) {
+        int64_t now = httpc_now(r->httpc);
+        if (now < r->next_ms) {
+            httpc_timer_set(r->httpc, &r->timer, r->next_ms);
+            return;
+        }
+        struct cluster_watch *w = r->first;
+        int64_t wait = w->was_read ? bucket_take(&r->again, now) : 0;
+        r->next_ms = now + (wait > r->gap_ms ? wait : r->gap_ms);
+        reads_withdraw(r, w);
+        r->running += r->send(w);
+    }
+}
+
+void reads_init(struct reads *r, struct httpc *httpc, bool (*send)(struct cluster_watch *w))
+{
+    *r = (struct reads){.httpc = httpc, .send = send, .next_ms = INT64_MIN};
+    r->timer = TIMER(go_on, r);
+    bucket_init(&r->again, AGAIN_BURST, AGAIN_REFILL_MS);
+}
+
+void reads_clear(struct reads *r)
+{
+    if (r->httpc != NULL)
+        httpc_timer_cancel(r->httpc, &r->timer);
+}
+
+void reads_want(struct reads *r, struct cluster_watch *w)
+{
+    if (w->waiting)
+        return;
+    w->waiting = true;
+    w->next_waiting = NULL;
+    w->prev_waiting = r->last;
+    if (r->last != NULL)
+        r->last->next_waiting = w;
+    else
+        r->first = w;
+    r->last = w;
+    go_on(r);
+}
+
+void reads_withdraw(struct reads *r, struct cluster_watch *w)
+{
+    if (!w->waiting)
+        return;
+    if (w->prev_waiting != NULL)
+        w->prev_waiting->next_waiting = w->next_waiting;
+    else
+        r->first = w->next_waiting;
+    if (w->next_waiting != NULL)
+        w->next_waiting->prev_waiting = w->prev_waiting;
+    else
+        r->last = w->prev_waiting;
+    w->waiting = false;
+}
+
+void reads_end(struct reads *r, enum read_end how)
+{
+    r->running--;
+    if (how == READ_REFUSED) {
+        r->gap_ms = r->gap_ms == 0 ? GAP_FIRST_MS : 2 * r->gap_ms;
+        if (r->gap_ms > GAP_MAX_MS)
+            r->gap_ms = GAP_MAX_MS;
+        r->next_ms = httpc_now(r->httpc) + r->gap_ms;
+    } else if (how == READ_ANSWERED) {
+        r->gap_ms = r->gap_ms / 2 < GAP_FIRST_MS ? 0 : r->gap_ms / 2;
+    }
+    if (how != READ_CANCELLED)
+        go_on(r);
+}
+
+bool reads_are_refused(const struct reads *r)
+{
+    return r->gap_ms == GAP_MAX_MS;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "consul/catalog.h"
+#include "consul/httpc.h"
+#include "source/cluster_watch.h"
+
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_CAP_MS 30000
+#define WAIT_SPREAD_PERCENT 20
+#define WARNING_MS 1000
+/* 100,000 clusters in ten times the time that 10,000 took to arrive here, and a slow network. */
+#define VIEW_EXTRA_MS 45000
+/* As cluster_watch.c has it for the watch of one cluster. */
+#define IDLE_WAKE_BURST 8
+#define IDLE_WAKE_REFILL_MS 250
+#define NEWS_WAKE_BURST 20
+#define NEWS_WAKE_REFILL_MS 100
+/* What Consul needs for one check of a reply, and for one name of a service, in microseconds. */
+#define ROW_US 9
+#define NAME_US 2
+/* One part in so many of the time... */
+#define SHARE 8
+/* ... or that, when it is longer between two views than this. */
+#define LARGE_SHARE 5
+#define LATE_MS 1000
+
+static const char *const states[VIEWS] = {
+    [VIEW_ALL] = "any", [VIEW_CRITICAL] = "critical", [VIEW_WARNING] = "warning"};
+
+static void send_view(void *arg);
+
+/* How long after the start of something that took so long the next one may start. */
+static int64_t spaced(int64_t took_ms)
+{
+    int64_t period = SHARE * took_ms;
+    if (period <= LATE_MS)
+        return period;
+    return LARGE_SHARE * took_ms > LATE_MS ? LARGE_SHARE * took_ms : LATE_MS;
+}
+
+/* -- rows of nodes --------------------------------------------------------------------------- */
+
+/* Checks of whole nodes: each counts for every cluster with an instance there. There are few that
+ * are not passing, and of the others none is asked for. */
+struct node_row {
+    uint64_t node;
+    uint64_t sum;
+};
+
+struct node_rows {
+    size_t count;
+    size_t room;
+    struct node_row row[];
+};
+
+static int compare_nodes(const void *a, const void *b)
+{
+    const struct node_row *x = a, *y = b;
+    return (x->node > y->node) - (x->node < y->node);
+}
+
+/* Out of memory leaves it out: then the regular read finds what it would have told. */
+static void add_node_row(struct view *v, const char *node, uint64_t sum)
+{
+    struct node_rows *n = v->nodes;
+    if (n == NULL || n->count == n->room) {
+        size_t room = n == NULL ? 16 : 2 * n->room;
+        struct node_rows *more = realloc(n, sizeof *n + room * sizeof n->row[0]);
+        if (more == NULL)
+            return;
+        more->count = n == NULL ? 0 : more->count;
+        more->room = room;
+        v->nodes = n = more;
+    }
+    n->row[n->count++] = (struct node_row){.node = hash_bytes(node, strlen(node)), .sum = sum};
+}
+
+/* Of the same node they stand side by side. */
+static void add_rows_of_node(const struct node_rows *n, uint64_t node, struct sight *out)
+{
+    size_t low = 0, high = n->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (n->row[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < n->count && n->row[low].node == node; low++) {
+        out->sum += n->row[low].sum;
+        out->count++;
+    }
+}
+
+static void add_rows_of_nodes(const struct view *v, const struct cluster_watch *w,
+                              struct sight *out)
+{
+    if (v->nodes == NULL)
+        return;
+    for (size_t i = 0; i < w->node_count; i++)
+        add_rows_of_node(v->nodes, w->nodes[i], out);
+}
+
+/* -- what a reply says ----------------------------------------------------------------------- */
+
+static uint64_t hash_row(const struct check_row *row)
+{
+    const char *const parts[] = {row->node, row->check_id, row->service_id, row->status};
+    uint64_t hash = hash_bytes("", 0);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        hash = hash_more(hash, parts[i], strlen(parts[i]) + 1);
+    return hash;
+}
+
+/* Filters are ignored by what does not know them: the prefix is looked at here, too. */
+static void on_row(const struct check_row *row, void *arg)
+{
+    struct view *v = arg;
+    struct watch_context *x = v->scan->context;
+    const char *prefix = x->config->consul.service_prefix;
+    size_t len = strlen(prefix);
+    uint64_t sum = hash_row(row);
+    if (row->service_id[0] == '\0') {
+        if (v->kind != VIEW_ALL)
+            add_node_row(v, row->node, sum);
+        return;
+    }
+    if (strncmp(row->service, prefix, len) != 0)
+        return;
+    const struct cluster_watch *w = x->find(x->arg, row->service + len);
+    if (w == NULL)
+        return; /* its name will be heard of, if it is a cluster */
+    struct sight *next = &v->scan->seen[w->seen].next[v->kind];
+    next->sum += sum;
+    next->count++;
+}
+
+static bool on_body(void *arg, const char *bytes, size_t len)
+{
+    struct view *v = arg;
+    return check_rows_feed(&v->rows, bytes, len);
+}
+
+/* Fewer instances, or more that are not passing. */
+static bool is_loss(enum view_kind kind, const struct sight *was, const struct sight *is)
+{
+    return was->known && (kind == VIEW_ALL ? is->count < was->count : is->count > was->count);
+}
+
+static void note_losers(struct watch_context *x, unsigned losers)
+{
+    if (mass_loss_note_many(&x->mass_loss, losers, x->clusters, httpc_now(x->httpc)))
+        LOG_WARN("most clusters lose members at once: nobody leaves for now",
+                 F_INT("clusters", x->clusters), F_INT("for_ms", MASS_LOSS_DELAY_MS));
+}
+
+/* Was the cluster read since it looks so? What is queued for its first read will be. */
+static bool compare(struct view *v, struct seen *seen, unsigned *losers)
+{
+    struct sight *now = &seen->now[v->kind];
+    struct sight is = seen->next[v->kind];
+    seen->next[v->kind] = (struct sight){.sum = 0};
+    add_rows_of_nodes(v, seen->watch, &is);
+    is.known = true;
+    bool differs = !now->known || now->sum != is.sum || now->count != is.count;
+    *losers += is_loss(v->kind, now, &is);
+    *now = is;
+    if (v->kind == VIEW_ALL)
+        seen->watch->rows = is.count;
+    return differs && (seen->watch->was_read || seen->watch->read_call != NULL);
+}
+
+/* Returns how many clusters are to be read. None is before the guard of a mass loss is up. */
+static size_t take_view(struct view *v)
+{
+    struct scan *s = v->scan;
+    size_t changed = 0;
+    unsigned losers = 0;
+    if (v->nodes != NULL)
+        qsort(v->nodes->row, v->nodes->count, sizeof v->nodes->row[0], compare_nodes);
+    for (size_t i = 0; i < s->count; i++) {
+        if (!compare(v, &s->seen[i], &losers))
+            continue;
+        changed++;
+        cluster_watch_check(s->seen[i].watch);
+    }
+    note_losers(s->context, losers);
+    return changed;
+}
+
+/* -- asking ---------------------------------------------------------------------------------- */
+
+/* What a reply that did not come to its end said is forgotten. */
+static void clear_reply(struct view *v)
+{
+    check_rows_clear(&v->rows);
+    free(v->nodes);
+    v->nodes = NULL;
+}
+
+static void note_working(struct scan *s)
+{
+    bool fails = false;
+    for (size_t i = 0; i < VIEWS; i++)
+        fails |= s->views[i].failing;
+    if (fails == s->context->scan_fails)
+        return;
+    s->context->scan_fails = fails;
+    if (!fails)
+        LOG_INFO("the checks in Consul can be followed", F_INT("clusters", s->count));
+    for (size_t i = 0; i < s->count; i++)
+        cluster_watch_plan_sweep(s->seen[i].watch);
+}
+
+static void fail(struct view *v, const struct httpc_reply *reply, const char *error)
+{
+    struct watch_context *x = v->scan->context;
+    if (reply != NULL && reply->status == 403 && watch_context_refused(x))
+        backoff_reset(&v->backoff);
+    int64_t wait = backoff_next_ms(&v->backoff, &x->jitter);
+    for (size_t i = 0; i < v->scan->count; i++)
+        v->scan->seen[i].next[v->kind] = (struct sight){.sum = 0};
+    if (!x->scan_fails)
+        LOG_WARN(
+            "cannot follow the checks in Consul: clusters are read in turn, what is served stays",
+            F_STR("checks", states[v->kind]), F_STR("error", error), F_INT("next_try_ms", wait));
+    v->index = 0;
+    v->failing = true;
+    note_working(v->scan);
+    httpc_timer_set(x->httpc, &v->timer, httpc_now(x->httpc) + wait);
+}
+
+static void plan_registrations(struct view *v)
+{
+    int64_t names_ms = (int64_t)v->scan->names * NAME_US / 1000;
+    v->due_ms = v->asked_ms + spaced(v->took_ms + names_ms);
+}
+
+/* When this view is asked for next. */
+static int64_t next_ms(struct view *v, size_t changed)
+{
+    int64_t now = httpc_now(v->scan->context->httpc);
+    int64_t rows = spaced((int64_t)v->rows.count * ROW_US / 1000);
+    int64_t least = WARNING_MS;
+    if (v->kind == VIEW_ALL) {
+        v->took_ms = now - v->asked_ms;
+        plan_registrations(v);
+        return v->wanted ? v->due_ms : CLOCK_NEVER;
+    }
+    if (v->kind == VIEW_CRITICAL)
+        least = bucket_take(changed > 0 ? &v->news_wakes : &v->idle_wakes, now);
+    return now + (rows > least ? rows : least);
+}
+
+static void on_view(void *arg, const struct httpc_reply *reply)
+{
+    struct view *v = arg;
+    struct error error;
+    size_t changed = 0;
+    v->call = NULL;
+    if (v->rows.error.text[0] != '\0') { /* the reply says that it broke off, this says why */
+        fail(v, reply, v->rows.error.text);
+    } else if (!catalog_reply_ok(reply, &error)) {
+        fail(v, reply, error.text);
+    } else if (!check_rows_end(&v->rows)) {
+        fail(v, reply, v->rows.error.text);
+    } else {
+        backoff_reset(&v->backoff);
+        v->failing = false;
+        note_working(v->scan);
+        changed = take_view(v);
+        /* Back: a restored snapshot, or another server. That one is not to be waited for. */
+        v->index = reply->index < v->index ? 0 : reply->index;
+        int64_t at = next_ms(v, changed);
+        if (at != CLOCK_NEVER)
+            httpc_timer_set(v->scan->context->httpc, &v->timer, at);
+    }
+    clear_reply(v);
+}
+
+static void send_view(void *arg)
+{
+    struct view *v = arg;
+    struct watch_context *x = v->scan->context;
+    bool blocks = v->kind == VIEW_CRITICAL && v->index > 0;
+    struct catalog_read read = {
+        .index = blocks ? v->index : 0,
+        .wait_ms = jitter_spread(&x->jitter, x->config->consul.wait_ms, WAIT_SPREAD_PERCENT),
+        /* A server that is behind would not show what the index of the services has told. */
+        .authoritative = v->kind != VIEW_CRITICAL};
+    struct buf path;
+    buf_init(&path, 8192);
+    v->asked_ms = httpc_now(x->httpc);
+    v->wanted = false;
+    plan_registrations(v);
+    check_rows_init(&v->rows, on_row, v);
+    if (catalog_checks_path(&path, x->config, states[v->kind], v->kind != VIEW_ALL, &read)) {
+        struct httpc_request request = {.method = "GET",
+                                        .path = buf_text(&path),
+                                        .timeout_ms = catalog_timeout_ms(&read) + VIEW_EXTRA_MS,
+                                        .blocking = v->kind == VIEW_CRITICAL,
+                                        .on_body = on_body};
+        v->call = httpc_send(x->httpc, &request, on_view, v);
+    }
+    if (v->call == NULL)
+        fail(v, NULL, "out of memory");
+    buf_clear(&path);
+}
+
+int64_t scan_registrations(struct scan *s, size_t names)
+{
+    struct view *v = &s->views[VIEW_ALL];
+    int64_t now = httpc_now(s->context->httpc);
+    int64_t due = v->due_ms > now ? v->due_ms : now;
+    s->names = names;
+    v->wanted = v->call != NULL;
+    if (v->call == NULL && !v->timer.set)
+        httpc_timer_set(s->context->httpc, &v->timer, due);
+    return due;
+}
+
+/* -- life ------------------------------------------------------------------------------------ */
+
+void scan_init(struct scan *s, struct watch_context *context)
+{
+    *s = (struct scan){.context = context};
+    for (size_t i = 0; i < VIEWS; i++) {
+        struct view *v = &s->views[i];
+        *v = (struct view){.scan = s, .kind = (enum view_kind)i};
+        v->timer = TIMER(send_view, v);
+        backoff_init(&v->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
+        bucket_init(&v->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
+        bucket_init(&v->news_wakes, NEWS_WAKE_BURST, NEWS_WAKE_REFILL_MS);
+    }
+}
+
+void scan_clear(struct scan *s)
+{
+    scan_stop(s);
+    free(s->seen);
+    s->seen = NULL;
+}
+
+bool scan_add(struct scan *s, struct cluster_watch *w)
+{
+    if (s->count == s->room) {
+        size_t room = s->room == 0 ? 16 : 2 * s->room;
+        struct seen *more = realloc(s->seen, room * sizeof *more);
+        if (more == NULL)
+            return false;
+        s->seen = more;
+        s->room = room;
+    }
+    w->seen = s->count;
+    s->seen[s->count++] = (struct seen){.watch = w};
+    return true;
+}
+
+void scan_drop(struct scan *s, struct cluster_watch *w)
+{
+    struct seen *last = &s->seen[--s->count];
+    s->seen[w->seen] = *last;
+    last->watch->seen = w->seen;
+}
+
+void scan_start(struct scan *s)
+{
+    for (size_t i = 0; i < VIEWS; i++)
+        if (i != VIEW_WARNING || s->context->config->consul.accept == ACCEPT_PASSING)
+            send_view(&s->views[i]);
+}
+
+/* What was seen is of no use later, for nobody looked in between. */
+void scan_stop(struct scan *s)
+{
+    for (size_t i = 0; i < VIEWS; i++) {
+        struct view *v = &s->views[i];
+        httpc_cancel(s->context->httpc, v->call);
+        httpc_timer_cancel(s->context->httpc, &v->timer);
+        clear_reply(v);
+        v->call = NULL;
+        v->index = 0;
+        v->failing = false;
+    }
+    s->context->scan_fails = false;
+    for (size_t i = 0; i < s->count; i++) {
+        memset(s->seen[i].now, 0, sizeof s->seen[i].now);
+        memset(s->seen[i].next, 0, sizeof s->seen[i].next);
+        s->seen[i].watch->rows = SIZE_MAX;
+    }
+}
