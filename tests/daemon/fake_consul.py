@@ -14,8 +14,10 @@ import socket
 import socketserver
 import ssl
 import struct
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -133,6 +135,7 @@ class FakeConsul:
         self._stopping = True
         self._server = None
         self._datacenters = {"dc1"}
+        self.failures = []  # tracebacks: of requests that could not be served by a mistake of ours
         self.broken_handshakes = 0  # TLS clients that left before their first request
         self._enterprise = False
 
@@ -164,6 +167,7 @@ class FakeConsul:
         self._server = None
         if self._unix_socket:
             os.unlink(self._unix_socket)
+        assert not self.failures, "\n".join(self.failures)
 
     @property
     def url(self):
@@ -580,7 +584,9 @@ class _Server(socketserver.ThreadingMixIn):
         request.close()
 
     def handle_error(self, request, client_address):
-        pass  # a client that went away in the middle; the test sees what matters in the daemon
+        # A client that went away in the middle is none: the test sees what matters in the daemon.
+        if not isinstance(sys.exception(), OSError):
+            self.fake.failures.append(traceback.format_exc())
 
 
 class _TcpServer(_Server, socketserver.TCPServer):
