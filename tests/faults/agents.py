@@ -10,20 +10,32 @@ from fake_consul import FakeConsul, Instance
 from proxy import Proxy
 
 PORT = 9876
+NEVER_GOOD = "10.66.6.9"
 
 
 class FakeAgent:
     """A fake agent that records what it says."""
 
-    prefix = "nameServer"
-
-    def __init__(self, recorder, tls=None):
+    def __init__(self, recorder, prefix, tls=None):
+        self.prefix = prefix
+        self._hosts = {}
+        self._stirs = 0
         self.fake = FakeConsul(tls=tls, observer=recorder.observe)
         self.fake.start()
         self.url = self.fake.url
 
     def set(self, cluster, hosts):
-        self.fake.set_service(self.prefix + cluster, [Instance(host, PORT) for host in hosts])
+        self._hosts[cluster] = hosts
+        instances = [Instance(host, PORT) for host in hosts]
+        if self._stirs > 0:
+            instances.append(Instance(NEVER_GOOD, PORT, "warning", service_id=f"{cluster}-{self._stirs}"))
+        self.fake.set_service(self.prefix + cluster, instances)
+
+    def stir(self):
+        """Every cluster has another instance that nobody is served: a reason to read it."""
+        self._stirs += 1
+        for cluster, hosts in self._hosts.items():
+            self.set(cluster, hosts)
 
     def finish(self):
         self.fake.stop()
@@ -74,7 +86,8 @@ class RealAgent:
         before = self._registered.get(service, [])
         for host in hosts:
             if host not in before:
-                definition = {"ID": f"{service}-{host}", "Name": service, "Address": host, "Port": PORT}
+                definition = {"ID": f"{service}-{host}", "Name": service, "Address": host, "Port": PORT,
+                              "Check": {"TTL": "24h", "Status": "passing"}}
                 self._put("register", json.dumps(definition))
         for host in before:
             if host not in hosts:

@@ -22,6 +22,11 @@ LOG_LINES, LOG_LINES_PER_SECOND = 40, 10
 MET_DEADLINE = FOLLOW_DEADLINE = 60.0
 # The poller goes on for so many answers after the fault was met.
 ANSWERS = 200
+STIR_INTERVAL = 0.3
+
+# How the daemon notices changes: by a blocking read for each cluster, or by the checks of the datacenter, as it does
+# when there are too many clusters for that.
+PLANS = {"each": {}, "checks": {"consul.max_watches": 0}}
 
 
 # Sanitizers keep much of what was freed, to find its later uses.
@@ -41,26 +46,28 @@ class _MeasuredDaemon(Daemon):
 class Cell:
     """shared: what all cells share (agent, certificates, resolver)."""
 
-    def __init__(self, fault, with_state, folder, shared, prefix):
+    def __init__(self, fault, plan, with_state, folder, shared, prefix):
         self.fault = fault
+        self.plan = plan
         self.shared = shared
         self.folder = Path(folder)
         self.truth = {cluster: list(hosts) for cluster, hosts in TRUTH.items()}
         self.fault_since = 0.0
-        self._warnings = 0
+        self._stir_at = self._warnings = 0
         options = Options(self.folder.name, SETTLE_MS, LEAVE_MS, GONE_MS, with_state, SLACK_MS, {})
-        behind_proxy = prefix if fault.wire else "nameServer"
-        self.recorder = Recorder(options, behind_proxy)
+        prefix = prefix if fault.wire else fault.prefix
+        self.recorder = Recorder(options, prefix)
         if fault.wire:
             self.agent = AgentBehindProxy(self.recorder, prefix, shared.agent)
         else:
-            self.agent = FakeAgent(self.recorder, shared.pair if fault.tls else None)
+            self.agent = FakeAgent(self.recorder, prefix, shared.pair if fault.tls else None)
         self.set_all()
         self.daemon = _MeasuredDaemon(self.folder, {
             "admission.settle": f"{SETTLE_MS}ms", "admission.leave_delay": f"{LEAVE_MS}ms",
             "admission.gone_delay": f"{GONE_MS}ms", "consul.address": self.agent.url,
             "consul.service_prefix": self.agent.prefix, "consul.wait": "1s",
             "state.dir": str(self._state_folder()) if with_state else "",
+            **PLANS[plan],
             **fault.options(self),
         }, env=fault.environment(self))
         self._poller = Poller(self.daemon.port, [*TRUTH, *fault.more_clusters], self.recorder.history)
@@ -88,11 +95,11 @@ class Cell:
         for cluster, hosts in self.truth.items():
             self.agent.set(cluster, hosts)
 
-    def follow(self, what):
+    def follow(self, what, deadline=FOLLOW_DEADLINE):
         for cluster, hosts in self.truth.items():
             expected = ";".join(f"{host}:9876" for host in sorted(hosts))
             eventually(lambda c=cluster, e=expected: self.daemon.list_of(c) == e,
-                       f"{what}: {cluster} is {expected} (it is {self.daemon.list_of(cluster)})", FOLLOW_DEADLINE)
+                       f"{what}: {cluster} is {expected} (it is {self.daemon.list_of(cluster)})", deadline)
 
     def fault_on(self):
         self.fault_since = time.monotonic()
@@ -102,14 +109,22 @@ class Cell:
     def endure(self):
         """The daemon meets the fault."""
         began, cpu, lines = time.monotonic(), self.daemon.cpu_seconds(), len(self.daemon.log().splitlines())
-        eventually(lambda: self.fault.met(self), "the fault is met", MET_DEADLINE)
+        eventually(self._meets, "the fault is met", MET_DEADLINE)
         answers = self._poller.answers + ANSWERS
         eventually(lambda: self._poller.answers >= answers, "clients are answered")
+        self.fault.endured(self)
         wall = time.monotonic() - began
         used = self.daemon.cpu_seconds() - cpu
         assert used < CPU_OF_START + CPU_SHARE * wall, f"a busy loop: {used:.1f} s of CPU in {wall:.1f} s"
         logged = len(self.daemon.log().splitlines()) - lines
         assert logged < LOG_LINES + LOG_LINES_PER_SECOND * wall, f"the log is flooded: {logged} lines in {wall:.1f} s"
+
+    def _meets(self):
+        if self.fault.stirred and self.plan == "checks" and time.monotonic() >= self._stir_at:
+            # Clusters that stay as they are would not be read.
+            self.agent.stir()
+            self._stir_at = time.monotonic() + STIR_INTERVAL
+        return self.fault.met(self)
 
     def warned(self):
         """Has the daemon complained since the fault began?"""

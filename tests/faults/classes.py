@@ -12,16 +12,18 @@ import random
 import threading
 
 import proxy
-from fake_consul import HEALTH, NAMES, Instance, Reply
+from fake_consul import HEALTH, NAMES, STATES, Instance, Reply
 
-EVERYTHING = (HEALTH + "*", NAMES)
+EVERYTHING = (HEALTH + "*", NAMES, STATES + "*")
 LISTS = (HEALTH + "*",)
 
 
 class Fault:
     wire = False  # runs behind the proxy
     tls = False
+    prefix = "nameServer"  # of the services; of those behind the proxy each cell has its own
     more_clusters = ()  # that the poller asks for beside the usual ones
+    stirred = False  # is only met while clusters are read
     megabytes = 80  # of memory at most: a body of a few MB, its JSON, and the daemon itself
 
     def options(self, cell):
@@ -36,6 +38,9 @@ class Fault:
 
     def met(self, cell):
         raise NotImplementedError
+
+    def endured(self, cell):
+        """It was met, and goes on: is all as it is to be now?"""
 
     def off(self, cell):
         raise NotImplementedError
@@ -62,6 +67,8 @@ class Wire(Fault):
 
 class Answered(Fault):
     """Requests are answered by something else than the truth."""
+
+    stirred = True
 
     def __init__(self, reply, paths=EVERYTHING, times=3, megabytes=Fault.megabytes):
         self._reply = reply
@@ -115,6 +122,7 @@ class OtherCase(Fault):
     """Names that differ in case only: Consul finds their instances together."""
 
     more_clusters = ("A",)
+    stirred = True
 
     def on(self, cell):
         for name in ("nameServerA", "NAMESERVERa"):
@@ -275,12 +283,12 @@ def _text(old, new):
     return lambda _, truth: Reply(200, truth.body.encode().replace(old, new))
 
 
-def _index(next_index):
+def under_index(next_index):
     """The true body under another index, at once."""
     return lambda _, truth: Reply(200, truth.body, {"X-Consul-Index": str(next_index())})
 
 
-def _counting_down():
+def counting_down():
     index = 1_000_000
     lock = threading.Lock()
 
@@ -386,11 +394,11 @@ CLASSES = {
     "500 no leader": lambda: Answered(Reply(500, "No cluster leader")),
     "503": lambda: Answered(Reply(503, "Service unavailable")),
     "redirect": lambda: Answered(Reply(302, "", {"Location": "/v1/health/service/nothing"})),
-    "index backwards": lambda: Answered(_index(_counting_down())),
-    "index 0": lambda: Answered(_index(lambda: 0)),
-    "index garbage": lambda: Answered(_index(lambda: "-7x")),
-    "index stuck": lambda: Answered(_index(lambda: 42)),
-    "index jumping": lambda: Answered(_index(_jumping())),
+    "index backwards": lambda: Answered(under_index(counting_down())),
+    "index 0": lambda: Answered(under_index(lambda: 0)),
+    "index garbage": lambda: Answered(under_index(lambda: "-7x")),
+    "index stuck": lambda: Answered(under_index(lambda: 42)),
+    "index jumping": lambda: Answered(under_index(_jumping())),
     "same index, other body": lambda: Answered(_two_bodies(), LISTS),
     "1,000 wake-ups/s": lambda: Busy(_wake, 0.001, 1000),
     # Lies that look like the truth.

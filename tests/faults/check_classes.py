@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of the reads that list the checks of the datacenter, by which the daemon notices changes of many clusters.
+
+These reads say at most which clusters to read again. So no list may change by the faults, and while they last
+changes are found by reading all clusters in turn, or those that the checks do not show.
+"""
+
+import json
+
+from bexpr import compile_filter
+from classes import Answered, Fault, counting_down, under_index
+from fake_consul import STATES, Instance, Reply
+from waiting import eventually
+
+COMPLAINT = "cannot follow the checks in Consul"
+MEANWHILE = "10.0.0.9"
+# All clusters are read within 12 s when their checks cannot be followed.
+DEADLINE = 30.0
+FILLER = 40_000  # rows of other clusters: 14 MB
+
+
+class Checks(Answered):
+    """Reads of the checks are answered by something else than the truth."""
+
+    def __init__(self, reply, told, which="*", times=3):
+        """told: the daemon can see that something is wrong."""
+        super().__init__(reply, (STATES + which,), times)
+        self._told = told
+
+    def endured(self, cell):
+        for cluster in cell.truth:
+            eventually(lambda c=cluster: cell.daemon.list_of(c) not in (404, 503), f"{cluster} is read", DEADLINE)
+        cell.set("a1", [*cell.truth["a1"], MEANWHILE])
+        cell.follow("during the fault", DEADLINE)
+        complaints = cell.daemon.log_lines("level=warn", COMPLAINT)
+        assert len(complaints) == self._told, "\n".join(complaints) or "it says nothing"
+
+
+class OddPrefix(Fault):
+    """A prefix that is another one when it is taken for a regular expression."""
+
+    prefix = "name.Server_a-"
+    SIMILAR = "nameXServer_a-a"
+
+    def on(self, cell):
+        cell.agent.fake.set_service(self.SIMILAR, [Instance("10.66.6.6")])
+
+    def met(self, cell):
+        return bool(self._asked(cell, "any")) and bool(self._asked(cell, "warning"))
+
+    def endured(self, cell):
+        for state in ("any", "critical", "warning"):
+            for request in self._asked(cell, state):
+                passes = compile_filter(request.query["filter"])
+                assert passes({"ServiceName": self.prefix + "a", "ServiceID": "x"}), request.query
+                assert not passes({"ServiceName": self.SIMILAR, "ServiceID": "x"}), request.query
+
+    def off(self, cell):
+        cell.agent.fake.remove_service(self.SIMILAR)
+
+    def _asked(self, cell, state):
+        return cell.agent.fake.requests(STATES + state, since=cell.fault_since)
+
+
+def _rows(change):
+    """A reply with the rows of the true one changed."""
+    return lambda _, truth: Reply(200, change(json.loads(truth.body)))
+
+
+def _without(member):
+    row = {"Node": "n", "CheckID": "c", "ServiceID": "x", "ServiceName": "nameServera", "Status": "passing"}
+    del row[member]
+    return _rows(lambda rows: [*rows, row])
+
+
+def _renamed(rename):
+    return _rows(lambda rows: [{**row, "ServiceName": rename(row["ServiceName"])} for row in rows
+                               if row["ServiceName"]])
+
+
+def _in_other_case(name):
+    return Fault.prefix + name.removeprefix(Fault.prefix).upper()
+
+
+def _cut(_, truth):
+    return Reply(200, truth.body, cut_at=len(truth.body) // 2)
+
+
+def _filler(rows):
+    row = {"Node": "n", "CheckID": "service:x", "Name": "t", "Status": "passing", "Notes": "", "Output": "x" * 60,
+           "ServiceID": "x", "ServiceName": "nameServerx", "ServiceTags": [], "Type": "tcp", "Interval": "",
+           "Timeout": "", "ExposedPort": 0, "Definition": {}, "CreateIndex": 5, "ModifyIndex": 6}
+    return ",".join(json.dumps({**row, "ServiceName": f"nameServerx{number}"}) for number in range(rows))
+
+
+def _with_many_more():
+    filler = _filler(FILLER)
+
+    def reply(_, truth):
+        return Reply(200, truth.body.removesuffix("]") + ("," if truth.body != "[]" else "") + filler + "]")
+    return reply
+
+
+def _some_seen(_, truth):
+    """Of the clusters one, and of the nodes none."""
+    rows = [row for row in json.loads(truth.body) if row["ServiceName"] == "nameServera"]
+    return Reply(200, rows, {"X-Consul-Results-Filtered-By-ACLs": "true"})
+
+
+# name -> what makes the fault, new for each cell
+CHECK_CLASSES = {
+    "checks: cut in the middle": lambda: Checks(_cut, told=True),
+    "checks: only all, cut": lambda: Checks(_cut, told=True, which="any"),
+    "checks: not JSON": lambda: Checks(Reply(200, "[{Node: n}]"), told=True),
+    "checks: row without a node": lambda: Checks(_without("Node"), told=True),
+    "checks: row without a status": lambda: Checks(_without("Status"), told=True),
+    "checks: 14 MB": lambda: Checks(_with_many_more(), told=False),
+    "checks: 403": lambda: Checks(Reply(403, "rpc error making call: ACL not found"), told=True),
+    "checks: 429": lambda: Checks(Reply(429, "Your IP is issuing too many concurrent connections"), told=True),
+    "checks: 500": lambda: Checks(Reply(500, "Failed to create boolean expression evaluator: 1:1"), told=True),
+    "checks: index 0": lambda: Checks(under_index(lambda: 0), told=True),
+    "checks: filtered by ACLs": lambda: Checks(_some_seen, told=False),
+    "checks: index backwards": lambda: Checks(under_index(counting_down()), told=False),
+    "checks: lost": lambda: Checks(Reply(200, "[]"), told=False),
+    "checks: of other services": lambda: Checks(_renamed("x{}".format), told=False),
+    "checks: in other case": lambda: Checks(_renamed(_in_other_case), told=False),
+    "checks: odd prefix": OddPrefix,
+}
