@@ -239,6 +239,13 @@ static void fail(struct view *v, const struct httpc_reply *reply, const char *er
     httpc_timer_set(x->httpc, &v->timer, httpc_now(x->httpc) + wait);
 }
 
+/* What Consul was busy with it, of the time it took: the rest may have been ours. */
+static int64_t cost_ms(const struct view *v, int64_t took_ms)
+{
+    int64_t most = 1 + 2 * (int64_t)v->rows.count * ROW_US / 1000;
+    return took_ms < most ? took_ms : most;
+}
+
 static void plan_registrations(struct view *v)
 {
     int64_t names_ms = (int64_t)v->scan->names * NAME_US / 1000;
@@ -252,7 +259,7 @@ static int64_t next_ms(struct view *v, size_t changed)
     int64_t rows = spaced((int64_t)v->rows.count * ROW_US / 1000);
     int64_t least = WARNING_MS;
     if (v->kind == VIEW_ALL) {
-        v->took_ms = now - v->asked_ms;
+        v->took_ms = cost_ms(v, now - v->asked_ms);
         plan_registrations(v);
         return v->wanted ? v->due_ms : CLOCK_NEVER;
     }
