@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from random import Random
 
-from fake_consul import HEALTH, NAMES, Reply
+from fake_consul import HEALTH, NAMES, STATES, Reply
 from waiting import eventually
 from world import PREFIX, World
 
@@ -49,7 +49,7 @@ FAULTS = {
     "index-1": Reply(200, "[]", {"X-Consul-Index": "1"}),
     "slow-500": Reply(500, "rpc error making call: i/o timeout", delay=0.3),
 }
-TARGETS = (HEALTH + "*", NAMES, "*", HEALTH + PREFIX + "a", HEALTH + PREFIX + "b")
+TARGETS = (HEALTH + "*", NAMES, STATES + "*", "*", HEALTH + PREFIX + "a", HEALTH + PREFIX + "b")
 READS = {
     "all": None,
     "authoritative": lambda request: request.index == 0,
@@ -80,7 +80,8 @@ def draw(seed):
     """The options and the steps of a schedule."""
     random = Random(seed)
     options = {
-        "consul.max_watches": random.choice((100, 100, 100, 100, 100, 100, 100, 3)),
+        # A watch for each cluster, or, with more clusters than that, the checks of the datacenter.
+        "consul.max_watches": random.choice((100, 100, 100, 100, 3, 0, 0, 0)),
         "register.mode": random.choice(("off", "off", "per-cluster", "single")),
         # A query that was on its way when the indexes went back is answered no sooner than this.
         "consul.wait": random.choice(("1s", "3s", "10s")),
