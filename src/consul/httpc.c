@@ -20,6 +20,8 @@
 #define IDLE_POLL_MS 1000
 /* So many failures in a row, and it is not just one request that Consul does not like. */
 #define FAILURES_MEAN_AWAY 3
+/* curl's 16 KB each are much for thousands that wait for a few lines. */
+#define WAITING_BUFFER 2048L
 /* The text of a refusal; the body of a reply that is taken as it arrives is not kept. */
 #define REFUSAL_MAX (64 * 1024)
 
@@ -410,6 +412,8 @@ static CURLcode set_request(struct httpc_call *call, const struct httpc_request 
     rc |= curl_easy_setopt(easy, CURLOPT_URL, url);
     rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->owner->headers);
+    if (request->blocking && request->on_body == NULL)
+        rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, WAITING_BUFFER);
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
