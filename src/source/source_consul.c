@@ -112,19 +112,6 @@ static struct cluster_watch *find_watch(void *arg, const char *id)
     return w;
 }
 
-static bool on_gone(void *arg, struct cluster_watch *w)
-{
-    struct source *s = arg;
-    if (w->listed) {
-        cluster_watch_restart(w);
-        return false;
-    }
-    HASH_DEL(s->watches, w);
-    scan_drop(&s->scan, w);
-    cluster_watch_free(w);
-    return true;
-}
-
 /* -- the plan -------------------------------------------------------------------------------- */
 
 static int64_t most_watches(const struct source *s)
@@ -179,6 +166,20 @@ static void on_refused(void *arg)
     LOG_WARN("Consul refuses further connections; its limit is for all programs of this address",
              F_INT("clusters", HASH_COUNT(s->watches)), F_INT("next_try_ms", wait));
     follow(s, PLAN_SCAN);
+}
+
+static bool on_gone(void *arg, struct cluster_watch *w)
+{
+    struct source *s = arg;
+    if (w->listed) {
+        cluster_watch_restart(w);
+        return false;
+    }
+    HASH_DEL(s->watches, w);
+    scan_drop(&s->scan, w);
+    cluster_watch_free(w);
+    choose_plan(s);
+    return true;
 }
 
 /* -- names ----------------------------------------------------------------------------------- */

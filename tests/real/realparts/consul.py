@@ -10,8 +10,17 @@ from .waiting import until
 
 
 class Consul:
-    def __init__(self, run):
+    def __init__(self, run, settings="", tls=None):
+        """settings: in the agent's own language; tls: a KeyPair and the file of its CA, to speak https, too."""
         self._run = run
+        self._settings = settings
+        self._https = free_port() if tls else -1
+        self.tls_address = f"127.0.0.1:{self._https}"
+        if tls:
+            pair, ca = tls
+            self._settings += (
+                f' tls {{ defaults {{ ca_file = "{ca}" cert_file = "{pair.cert}" key_file = "{pair.key}" }} }}'
+            )
         self._http, self._serf, self._server = free_port(), free_port(), free_port()
         self.address = f"127.0.0.1:{self._http}"
         self._process = None
@@ -48,6 +57,8 @@ class Consul:
                 -1,
                 "-grpc-tls-port",
                 -1,
+                "-hcl",
+                f"ports {{ https = {self._https} }} {self._settings}",
             ],
         )
         until(

@@ -60,6 +60,23 @@ class Nsaddrd:
             f"nsaddrd ended with status {status} after SIGTERM\n{self._process.tail()}"
         )
 
+    def connections_to(self, address):
+        """How many TCP connections it has open to that address."""
+        host, port = address.split(":")
+        wanted = f"{int.from_bytes(bytes(map(int, host.split('.'))), 'little'):08X}:{int(port):04X}"
+        folder = pathlib.Path(f"/proc/{self._process.pid}")
+        sockets = set()
+        for fd in (folder / "fd").iterdir():
+            try:
+                sockets.add(os.readlink(fd))
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        rows = [line.split() for line in (folder / "net/tcp").read_text().splitlines()[1:]]
+        return sum(row[2] == wanted and f"socket:[{row[9]}]" in sockets for row in rows)
+
+    def log(self):
+        return self._process.output()
+
     def get(self, path):
         return web.get(self.address, path)
 
@@ -82,12 +99,18 @@ def list_of(nameservers):
 
 
 def _libconfig(settings):
-    groups = {}
+    tree = {}
     for name, value in settings.items():
-        group, _, key = name.rpartition(".")
-        groups.setdefault(group, []).append(f"{key} = {json.dumps(value)};")
-    top = groups.pop("", [])
-    return (
-        "\n".join(top + [f"{group} : {{ {' '.join(lines)} }};" for group, lines in groups.items()])
-        + "\n"
+        *groups, key = name.split(".")
+        at = tree
+        for group in groups:
+            at = at.setdefault(group, {})
+        at[key] = value
+    return _members(tree) + "\n"
+
+
+def _members(group):
+    return "\n".join(
+        f"{key} : {{ {_members(value)} }};" if isinstance(value, dict) else f"{key} = {json.dumps(value)};"
+        for key, value in group.items()
     )
