@@ -349,6 +349,8 @@ static void names_failed(struct source *s, const struct httpc_reply *reply, cons
                  F_INT("next_try_ms", wait));
     s->failing = true;
     s->index = 0;
+    if (x->unread < x->clusters) /* clusters of an earlier run can be read all the same */
+        choose_plan(s);
     httpc_timer_set(x->httpc, &s->timer, httpc_now(x->httpc) + wait);
     if (!s->named && !s->told_unreachable) {
         s->told_unreachable = true;
