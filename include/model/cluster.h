@@ -1,0 +1,65 @@
+/*
+ * cluster.h - what one cluster's clients are told: its list, ready as response body. Immutable.
+ *
+ * Ownership  Counted: cluster_new() returns the first reference.
+ * Threads    Any: only the count and the rendering ever change.
+ * Errors     Only memory: NULL.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef MODEL_CLUSTER_H
+#define MODEL_CLUSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attrs.h"
+#include "model/endpoint.h"
+
+enum cluster_state {
+    CLUSTER_UNREAD,   /* known by name only: not answered for yet */
+    CLUSTER_EMPTY,    /* read, but it never had an address that may be served */
+    CLUSTER_LIVE,     /* as Consul (or the config) says now */
+    CLUSTER_HELD,     /* last good list, kept against what Consul says now */
+    CLUSTER_RESTORED, /* last good list of an earlier run, not confirmed yet */
+    CLUSTER_GONE,     /* ended; never in a table */
+};
+
+/* "unread", "live", ...: header, log and state file use these words. */
+const char *cluster_state_name(enum cluster_state state);
+
+#define ETAG_SIZE sizeof "\"0123456789abcdef\""
+
+struct cluster {
+    enum cluster_state state;
+    int64_t since_wall_ms; /* in this state since */
+    bool pinned;           /* from the config: no other source may change it */
+    const char *id;        /* NUL-terminated */
+    const char *body;      /* "a:p;b:p", NUL-terminated; "" only when UNREAD or EMPTY */
+    size_t body_len;
+    size_t count;         /* addresses in the body */
+    const char *withheld; /* such as the body: further ones, which another cluster claims, too */
+    char etag[ETAG_SIZE]; /* quoted; of the body alone, so equal on every replica */
+};
+
+/* `list` must be sorted and free of duplicates (endpoint_sort); it is copied. New. */
+struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
+                            const struct endpoint *list, size_t count) MUST_CHECK;
+/* And with addresses that are withheld; sorted and copied, too. */
+struct cluster *cluster_new_withholding(const char *id, enum cluster_state state,
+                                        int64_t since_wall_ms, const struct endpoint *list,
+                                        size_t count, const struct endpoint *withheld,
+                                        size_t withheld_count) MUST_CHECK;
+const struct cluster *cluster_ref(const struct cluster *c);
+void cluster_unref(const struct cluster *c);
+
+/* What a reader made of a cluster, to be made only once: kept with it and dropped with it. NULL
+ * until somebody kept one. */
+void *cluster_rendering(const struct cluster *c);
+
+/* Keeps it, unless another thread was faster: then `rendering` is dropped. Returns the one that is
+ * kept. All use the same `drop`. */
+void *cluster_keep_rendering(const struct cluster *c, void *rendering, void (*drop)(void *));
+
+#endif
