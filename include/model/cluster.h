@@ -36,6 +36,7 @@ struct cluster {
     int64_t since_wall_ms; /* in this state since */
     bool pinned;           /* from the config: no other source may change it */
     const char *id;        /* NUL-terminated */
+    uint64_t hash;         /* hash_bytes() of it: its place in a table */
     const char *body;      /* "a:p;b:p", NUL-terminated; "" only when UNREAD or EMPTY */
     size_t body_len;
     size_t count;         /* addresses in the body */

@@ -1,15 +1,16 @@
 /*
  * table.h - what every cluster's clients are told, finished and immutable.
  *
- * A table maps a cluster id to a `struct cluster`: its list, ready as response body. A writer
- * changes a copy of its own (table_copy, table_set, table_remove), and publishes that through the
- * registry; from then on it is const. Clusters are shared between the copies.
+ * A table maps a cluster id to a `struct cluster`. A writer changes a copy of its own (table_copy,
+ * table_set, table_remove), and publishes that through the registry; from then on it is const. A
+ * copy shares all with its base but what was changed since, so that a change costs by its own size
+ * and the logarithm of the number of clusters; so does to drop a table that others came of.
  *
  * Ownership  Tables and clusters are counted. A cluster found in a table is borrowed from that table;
  *            cluster_ref() keeps it beyond.
- * Threads    A const table may be read and ref'd/unref'd from any thread, a table in the making
- *            belongs to one.
- * Errors     Only memory: NULL.
+ * Threads    A const table may be read, copied and ref'd/unref'd from any thread, a table in the
+ *            making belongs to one.
+ * Errors     Only memory: NULL or false.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,14 +30,15 @@ struct table *table_new(void) MUST_CHECK;
 const struct table *table_ref(const struct table *t);
 void table_unref(const struct table *t);
 
-/* A new table like `base`, with room for `more` further clusters. */
-struct table *table_copy(const struct table *base, size_t more) MUST_CHECK;
+/* A new table like `base`, at a cost that does not depend on its size. */
+struct table *table_copy(const struct table *base) MUST_CHECK;
 
-/* Puts `c` (stolen) in, in place of any cluster of that id. Needs the room of table_copy(). */
-void table_set(struct table *t, const struct cluster *c);
+/* Puts `c` (stolen, in any case) in, in place of any cluster of that id. False: no memory, and all
+ * clusters are as before. */
+bool table_set(struct table *t, const struct cluster *c) MUST_CHECK;
 
-/* Takes `id` out; nothing if it is not there. */
-void table_remove(struct table *t, const char *id);
+/* Takes `id` out; nothing, and true, if it is not there. False: no memory, and all is as before. */
+bool table_remove(struct table *t, const char *id) MUST_CHECK;
 
 /* Borrowed from `t`, or NULL. Exact match of all `len` bytes. */
 const struct cluster *table_find(const struct table *t, const char *id, size_t len);

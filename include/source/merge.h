@@ -52,15 +52,14 @@ enum first_read {
  * makes ready if there is a list already (static, restored); partly, as soon as there is one. */
 void merge_first_read(struct merge *m, enum first_read how);
 
-/* Room for `count` new clusters is made. */
-bool merge_begin(struct merge *m, size_t count) MUST_CHECK;
+bool merge_begin(struct merge *m) MUST_CHECK;
 bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
                const struct endpoint *list, size_t count, const char *why) MUST_CHECK;
 bool merge_set_withholding(struct merge *m, const char *id, enum cluster_state state,
                            const struct endpoint *list, size_t count,
                            const struct endpoint *withheld, size_t withheld_count,
                            const char *why) MUST_CHECK;
-void merge_remove(struct merge *m, const char *id, const char *why);
+bool merge_remove(struct merge *m, const char *id, const char *why) MUST_CHECK;
 void merge_commit(struct merge *m);
 /* Instead of commit: nothing of it is served. */
 void merge_abandon(struct merge *m);

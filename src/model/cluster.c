@@ -71,6 +71,7 @@ struct cluster *cluster_new_withholding(const char *id, enum cluster_state state
         .state = state,
         .since_wall_ms = since_wall_ms,
         .id = c->text,
+        .hash = hash_bytes(id, id_size - 1),
         .body = c->text + id_size,
         .body_len = body.len,
         .count = count,

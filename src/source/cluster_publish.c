@@ -62,11 +62,11 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const c
 {
     struct merge *m = w->context->merge;
     enum cluster_state state = w->admission.state;
-    bool ok = merge_begin(m, 1);
+    bool ok = merge_begin(m);
     if (!ok)
         return false;
     if (state == CLUSTER_GONE && !w->listed)
-        merge_remove(m, w->id, why);
+        ok = merge_remove(m, w->id, why);
     else if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
         ok = merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
     else

@@ -90,14 +90,14 @@ void merge_first_read(struct merge *m, enum first_read how)
     m->changed(m->arg);
 }
 
-bool merge_begin(struct merge *m, size_t count)
+bool merge_begin(struct merge *m)
 {
     const struct table *now = registry_acquire(m->registry, NULL);
-    m->next = table_copy(now, count);
+    m->next = table_copy(now);
     m->next_differs = false;
     table_unref(now);
     if (m->next == NULL)
-        LOG_ERROR("out of memory: a change waits, what is served stays", F_INT("clusters", count));
+        LOG_ERROR("out of memory: a change waits, what is served stays");
     return m->next != NULL;
 }
 
@@ -123,25 +123,49 @@ static void log_change(const struct cluster *old, const struct cluster *new, con
              F_STR("new", new->body), F_STR("why", why));
 }
 
+static void log_gone(const struct cluster *old, const char *why)
+{
+    LOG_INFO("cluster gone", F_STR("cluster", old->id),
+             F_STR("was", cluster_state_name(old->state)), F_STR("old", old->body),
+             F_STR("why", why));
+}
+
+static bool no_memory(const char *id)
+{
+    LOG_ERROR("out of memory: a change waits, what is served stays", F_STR("cluster", id));
+    return false;
+}
+
+/* `new` (borrowed; NULL: the cluster is gone) is in the place of `old`. */
+static void note_change(struct merge *m, const struct cluster *old, const struct cluster *new,
+                        const char *why)
+{
+    if (new == NULL)
+        log_gone(old, why);
+    else if (new->state != CLUSTER_UNREAD)
+        log_change(old, new, why);
+    if (m->spool != NULL)
+        spool_note(m->spool, old, new);
+    m->next_differs = true;
+}
+
 /* `c` (stolen; NULL: there was no memory for it) takes its place. */
 static bool put(struct merge *m, const char *id, struct cluster *c, const char *why)
 {
     const struct cluster *old = table_find(m->next, id, strlen(id));
-    if (c == NULL) {
-        LOG_ERROR("out of memory: a change waits, what is served stays", F_STR("cluster", id));
-        return false;
-    }
+    if (c == NULL)
+        return no_memory(id);
     if (old != NULL && same(old, c)) {
         cluster_unref(c);
         return true;
     }
-    if (c->state != CLUSTER_UNREAD)
-        log_change(old, c, why);
-    if (m->spool != NULL)
-        spool_note(m->spool, old, c);
-    table_set(m->next, c);
-    m->next_differs = true;
-    return true;
+    if (old != NULL)
+        (void)cluster_ref(old); /* noted when the table has it no more */
+    bool ok = table_set(m->next, c) || no_memory(id);
+    if (ok)
+        note_change(m, old, c, why);
+    cluster_unref(old);
+    return ok;
 }
 
 static bool is_pinned(const struct merge *m, const char *id)
@@ -179,17 +203,17 @@ bool merge_set_withholding(struct merge *m, const char *id, enum cluster_state s
                why);
 }
 
-void merge_remove(struct merge *m, const char *id, const char *why)
+bool merge_remove(struct merge *m, const char *id, const char *why)
 {
     const struct cluster *old = table_find(m->next, id, strlen(id));
     if (old == NULL || old->pinned)
-        return;
-    LOG_INFO("cluster gone", F_STR("cluster", id), F_STR("was", cluster_state_name(old->state)),
-             F_STR("old", old->body), F_STR("why", why));
-    if (m->spool != NULL)
-        spool_note(m->spool, old, NULL);
-    table_remove(m->next, id);
-    m->next_differs = true;
+        return true;
+    (void)cluster_ref(old);
+    bool ok = table_remove(m->next, id) || no_memory(id);
+    if (ok)
+        note_change(m, old, NULL, why);
+    cluster_unref(old);
+    return ok;
 }
 
 void merge_commit(struct merge *m)

@@ -62,8 +62,7 @@ static bool restore_record(char *record, struct merge *merge)
     const char *id = record + sizeof gone - 1;
     if (strncmp(record, gone, sizeof gone - 1) != 0 || !cluster_id_valid(id, strlen(id)))
         return false;
-    merge_remove(merge, id, "from the journal");
-    return true;
+    return merge_remove(merge, id, "from the journal");
 }
 
 static bool end_restore(struct merge *merge, bool ok)
@@ -80,7 +79,7 @@ static bool restore_lists(char *text, size_t count, struct merge *merge)
 {
     char *at = text, *line;
     size_t seen = 0;
-    bool ok = merge_begin(merge, count);
+    bool ok = merge_begin(merge);
     if (!ok)
         return false;
     while (ok && (line = next_part(&at, '\n')) != NULL)
@@ -136,20 +135,12 @@ const char *restore_state(struct buf *text, const struct buf *source, struct mer
     return NULL;
 }
 
-static size_t count_lines(const struct buf *text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text->len; i++)
-        count += text->data[i] == '\n';
-    return count;
-}
-
 /* Their numbers rise by one. */
 bool restore_journal(struct buf *records, struct merge *merge, uint64_t *sequence, bool *older)
 {
     char *at = records->data, *line;
     uint64_t last = 0;
-    bool ok = merge_begin(merge, count_lines(records));
+    bool ok = merge_begin(merge);
     if (!ok)
         return false;
     while (ok && (line = next_part(&at, '\n')) != NULL) {

@@ -254,7 +254,7 @@ static bool publish_found(struct source *s)
     struct merge *m = s->context.merge;
     if (s->found == 0 && !s->unpublished)
         return true;
-    s->unpublished = !merge_begin(m, HASH_COUNT(s->watches));
+    s->unpublished = !merge_begin(m);
     if (s->unpublished)
         return false;
     struct cluster_watch *w, *next;
@@ -484,12 +484,13 @@ static void begin(void *arg)
 static bool drop_excluded(struct source *s)
 {
     const struct config *c = s->context.config;
-    if (!merge_begin(s->context.merge, 0))
+    bool ok = merge_begin(s->context.merge);
+    if (!ok)
         return false;
-    for (size_t i = 0; i < c->consul.exclude.count; i++)
-        merge_remove(s->context.merge, c->consul.exclude.items[i], "consul.exclude");
+    for (size_t i = 0; ok && i < c->consul.exclude.count; i++)
+        ok = merge_remove(s->context.merge, c->consul.exclude.items[i], "consul.exclude");
     merge_commit(s->context.merge);
-    return true;
+    return ok;
 }
 
 static bool is_enabled(const struct config *config)

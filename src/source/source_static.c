@@ -26,7 +26,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     (void)httpc;
     const struct static_clusters *all = &config->static_clusters;
     struct source *s = calloc(1, sizeof *s);
-    if (s == NULL || !merge_begin(merge, all->count)) {
+    if (s == NULL || !merge_begin(merge)) {
         error_set(reterr, "out of memory");
         free(s);
         return NULL;

@@ -369,12 +369,11 @@ static void change(void)
     struct endpoint e;
     if (expected_count > 0 && strcmp(expected[0].id, new.id) != 0) {
         struct entry gone = {.id = expected[0].id};
-        HOLDS(merge_begin(merge, 0), "no memory");
-        merge_remove(merge, gone.id, "a change");
+        HOLDS(merge_begin(merge) && merge_remove(merge, gone.id, "a change"), "no memory");
         merge_commit(merge);
         set_expected(&gone);
     }
-    HOLDS(endpoint_parse(&e, new.body, strlen(new.body)) && merge_begin(merge, 1) &&
+    HOLDS(endpoint_parse(&e, new.body, strlen(new.body)) && merge_begin(merge) &&
               merge_set(merge, new.id, CLUSTER_LIVE, false, &e, 1, "a change"),
           "no memory");
     merge_commit(merge);

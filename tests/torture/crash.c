@@ -212,7 +212,7 @@ static void change_one(struct run *r, struct model *next, struct jitter *random)
     next->lists[cluster] = what < 2 ? 0 : 1 + (uint32_t)jitter_upto(random, 0xffffff - 1);
     size_t count = make_list(next->lists[cluster], list);
     if (what == 0) {
-        merge_remove(r->merge, id, "a test");
+        check(merge_remove(r->merge, id, "a test"), "remove a cluster");
         return;
     }
     enum cluster_state state = (count > 0 ? listed : empty)[jitter_upto(random, 1)];
@@ -224,7 +224,7 @@ static void change(struct run *r, struct jitter *random)
     unsigned now = r->shared->published;
     struct model *next = &r->shared->models[1 - now];
     *next = r->shared->models[now];
-    check(merge_begin(r->merge, 3), "begin a change");
+    check(merge_begin(r->merge), "begin a change");
     for (int64_t left = jitter_upto(random, 2); left >= 0; left--)
         change_one(r, next, random);
     if (jitter_upto(random, 9) == 0) {
@@ -354,7 +354,7 @@ static void set_list(struct run *r, struct model *m, size_t cluster, uint32_t nu
     size_t count = make_list(number, list);
     id_of(cluster, id);
     m->lists[cluster] = number;
-    check(merge_begin(r->merge, 1) &&
+    check(merge_begin(r->merge) &&
               merge_set(r->merge, id, CLUSTER_LIVE, false, list, count, "a test"),
           "change a cluster");
     merge_commit(r->merge);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "heap.h"
 #include "model/registry.h"
 #include "source/merge.h"
 #include "unit.h"
@@ -44,7 +45,7 @@ static void set(const char *id, enum cluster_state state, bool pinned, const cha
 
 static void set_alone(const char *id, enum cluster_state state, bool pinned, const char *address)
 {
-    assert_true(merge_begin(merge, 1));
+    assert_true(merge_begin(merge));
     set(id, state, pinned, address);
     merge_commit(merge);
 }
@@ -69,7 +70,7 @@ TEST(test_merge__what_is_committed_is_served)
 
 TEST(test_merge__nothing_is_served_before_the_commit)
 {
-    assert_true(merge_begin(merge, 2));
+    assert_true(merge_begin(merge));
     set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
     assert_string_equal(served("a"), "(none)");
     set("b", CLUSTER_LIVE, false, "10.0.0.1:1");
@@ -80,7 +81,7 @@ TEST(test_merge__nothing_is_served_before_the_commit)
 
 TEST(test_merge__nothing_of_what_is_abandoned_is_served)
 {
-    assert_true(merge_begin(merge, 1));
+    assert_true(merge_begin(merge));
     set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
     merge_abandon(merge);
     assert_string_equal(served("a"), "(none)");
@@ -123,8 +124,8 @@ TEST(test_merge__a_pinned_cluster_is_not_changed)
 TEST(test_merge__a_pinned_cluster_is_not_removed)
 {
     set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
-    assert_true(merge_begin(merge, 0));
-    merge_remove(merge, "a", "a test");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove(merge, "a", "a test"));
     merge_commit(merge);
     assert_string_equal(served("a"), "10.0.0.1:1");
 }
@@ -139,9 +140,9 @@ TEST(test_merge__pinning_replaces_what_was_found)
 TEST(test_merge__removing_takes_a_cluster_away)
 {
     set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
-    assert_true(merge_begin(merge, 0));
-    merge_remove(merge, "a", "a test");
-    merge_remove(merge, "never there", "a test");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove(merge, "a", "a test"));
+    assert_true(merge_remove(merge, "never there", "a test"));
     merge_commit(merge);
     assert_string_equal(served("a"), "(none)");
     assert_int_equal(changes, 2);
@@ -149,10 +150,48 @@ TEST(test_merge__removing_takes_a_cluster_away)
 
 TEST(test_merge__removing_nothing_is_no_change)
 {
-    assert_true(merge_begin(merge, 0));
-    merge_remove(merge, "a", "a test");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove(merge, "a", "a test"));
     merge_commit(merge);
     assert_int_equal(changes, 0);
+}
+
+/* Both are in the table that is served: the one in the making needs memory to do without one. */
+TEST(test_merge__a_removal_without_memory_is_said_and_may_be_tried_again)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set_alone("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    assert_true(merge_begin(merge));
+    heap_watch(1);
+    bool removed = merge_remove(merge, "a", "a test");
+    (void)heap_watched();
+    assert_false(removed);
+    merge_commit(merge);
+    assert_string_equal(served("a"), "10.0.0.1:1");
+    assert_int_equal(changes, 2);
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove(merge, "a", "a test"));
+    merge_commit(merge);
+    assert_string_equal(served("a"), "(none)");
+    assert_string_equal(served("b"), "10.0.0.2:1");
+}
+
+TEST(test_merge__a_change_without_memory_is_said_and_may_be_tried_again)
+{
+    struct endpoint e;
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set_alone("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    assert_true(endpoint_parse(&e, "10.0.0.3:1", strlen("10.0.0.3:1")));
+    assert_true(merge_begin(merge));
+    heap_watch(1);
+    bool changed = merge_set(merge, "a", CLUSTER_LIVE, false, &e, 1, "a test");
+    (void)heap_watched();
+    assert_false(changed);
+    merge_commit(merge);
+    assert_string_equal(served("a"), "10.0.0.1:1");
+    assert_int_equal(changes, 2);
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.3:1");
+    assert_string_equal(served("a"), "10.0.0.3:1");
 }
 
 TEST(test_merge__is_complete_when_every_source_is)
@@ -223,6 +262,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_merge__removing_takes_a_cluster_away, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__removing_nothing_is_no_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__a_removal_without_memory_is_said_and_may_be_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__a_change_without_memory_is_said_and_may_be_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__is_complete_when_every_source_is, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(

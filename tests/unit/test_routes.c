@@ -22,18 +22,15 @@ static struct cluster *cluster(const char *id, enum cluster_state state, const c
 static int setup(void **state)
 {
     (void)state;
-    struct table *empty = table_new();
-    assert_non_null(empty);
-    struct table *t = table_copy(empty, 8);
-    table_unref(empty);
+    struct table *t = table_new();
     assert_non_null(t);
-    table_set(t, cluster("1", CLUSTER_LIVE, "10.0.0.1:1"));
-    table_set(t, cluster("10", CLUSTER_LIVE, "10.0.0.10:1"));
-    table_set(t, cluster("held", CLUSTER_HELD, "10.0.0.2:1"));
-    table_set(t, cluster("restored", CLUSTER_RESTORED, "10.0.0.3:1"));
-    table_set(t, cluster("unread", CLUSTER_UNREAD, NULL));
-    table_set(t, cluster("empty", CLUSTER_EMPTY, NULL));
-    table_set(t, cluster("nsaddr", CLUSTER_LIVE, "10.0.0.4:1"));
+    assert_true(table_set(t, cluster("1", CLUSTER_LIVE, "10.0.0.1:1")));
+    assert_true(table_set(t, cluster("10", CLUSTER_LIVE, "10.0.0.10:1")));
+    assert_true(table_set(t, cluster("held", CLUSTER_HELD, "10.0.0.2:1")));
+    assert_true(table_set(t, cluster("restored", CLUSTER_RESTORED, "10.0.0.3:1")));
+    assert_true(table_set(t, cluster("unread", CLUSTER_UNREAD, NULL)));
+    assert_true(table_set(t, cluster("empty", CLUSTER_EMPTY, NULL)));
+    assert_true(table_set(t, cluster("nsaddr", CLUSTER_LIVE, "10.0.0.4:1")));
     table = t;
     status = (struct registry_status){.complete = true, .ready = true};
     default_cluster = "";

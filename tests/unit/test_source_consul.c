@@ -945,7 +945,7 @@ TEST(test_source_consul__a_loss_of_few_is_no_mass_loss)
 
 static void restore_list(const char *id, const struct endpoint *list, size_t count)
 {
-    assert_true(merge_begin(merge, 1));
+    assert_true(merge_begin(merge));
     assert_true(merge_set(merge, id, CLUSTER_RESTORED, false, list, count, "test"));
     merge_commit(merge);
 }

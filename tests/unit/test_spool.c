@@ -106,7 +106,7 @@ static void set(const char *id, enum cluster_state state, bool pinned, const cha
         assert_true(endpoint_parse(&all[count++], at, len));
         at += len + (at[len] == ';');
     }
-    assert_true(merge_begin(merge, 1));
+    assert_true(merge_begin(merge));
     assert_true(merge_set(merge, id, state, pinned, all, count, "a test"));
     merge_commit(merge);
 }
@@ -186,8 +186,8 @@ TEST(test_spool__a_removed_cluster_is_not_restored)
     set("a", CLUSTER_LIVE, false, "10.0.0.2:1");
     set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
     fake_run(httpc, 2000);
-    assert_true(merge_begin(merge, 0));
-    merge_remove(merge, "a", "a test");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove(merge, "a", "a test"));
     merge_commit(merge);
     end_run();
     assert_int_equal(begin_run(), 1);
@@ -465,8 +465,8 @@ static void kill_run(void)
 
 static void remove_cluster(const char *id)
 {
-    assert_true(merge_begin(merge, 0));
-    merge_remove(merge, id, "a test");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove(merge, id, "a test"));
     merge_commit(merge);
 }
 
@@ -480,7 +480,7 @@ TEST(test_spool__what_is_withheld_is_restored_as_such)
         (void)begin_run();
         set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
         fake_run(httpc, 1100);
-        assert_true(merge_begin(merge, 1));
+        assert_true(merge_begin(merge));
         assert_true(merge_set_withholding(merge, "a", CLUSTER_LIVE, &one, 1, &nine, 1, "a test"));
         merge_commit(merge);
         if (killed)
@@ -564,7 +564,7 @@ TEST(test_spool__what_is_taken_back_is_not_in_the_journal)
     set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
     struct endpoint e;
     assert_true(endpoint_parse(&e, "10.0.0.2:1", 10));
-    assert_true(merge_begin(merge, 1));
+    assert_true(merge_begin(merge));
     assert_true(merge_set(merge, "b", CLUSTER_LIVE, false, &e, 1, "a test"));
     merge_abandon(merge);
     set("c", CLUSTER_LIVE, false, "10.0.0.3:1");

@@ -25,20 +25,23 @@ static const struct cluster *find(const struct table *t, const char *id)
     return table_find(t, id, strlen(id));
 }
 
-static struct table *copy(const struct table *base, size_t more)
+static struct table *new_table(void)
 {
-    struct table *t = table_copy(base, more);
+    struct table *t = table_new();
     assert_non_null(t);
     return t;
 }
 
-static struct table *table_with(size_t room)
+static struct table *copy(const struct table *base)
 {
-    struct table *empty = table_new();
-    assert_non_null(empty);
-    struct table *t = copy(empty, room);
-    table_unref(empty);
+    struct table *t = table_copy(base);
+    assert_non_null(t);
     return t;
+}
+
+static void set(struct table *t, const char *id, const char *address)
+{
+    assert_true(table_set(t, cluster(id, address)));
 }
 
 static void name_of(int n, char out[static 16])
@@ -48,8 +51,7 @@ static void name_of(int n, char out[static 16])
 
 TEST(test_table__an_empty_table_finds_nothing)
 {
-    struct table *t = table_new();
-    assert_non_null(t);
+    struct table *t = new_table();
     assert_int_equal(table_count(t), 0);
     assert_null(find(t, "a"));
     assert_null(find(t, ""));
@@ -58,11 +60,11 @@ TEST(test_table__an_empty_table_finds_nothing)
 
 TEST(test_table__finds_every_one_of_many)
 {
-    struct table *t = table_with(MANY);
+    struct table *t = new_table();
     char name[16];
     for (int i = 0; i < MANY; i++) {
         name_of(i, name);
-        table_set(t, cluster(name, "10.0.0.1:80"));
+        set(t, name, "10.0.0.1:80");
     }
     assert_int_equal(table_count(t), MANY);
     for (int i = 0; i < MANY; i++) {
@@ -77,15 +79,15 @@ TEST(test_table__finds_every_one_of_many)
 
 TEST(test_table__removing_some_keeps_the_others_findable)
 {
-    struct table *t = table_with(MANY);
+    struct table *t = new_table();
     char name[16];
     for (int i = 0; i < MANY; i++) {
         name_of(i, name);
-        table_set(t, cluster(name, "10.0.0.1:80"));
+        set(t, name, "10.0.0.1:80");
     }
     for (int i = 0; i < MANY; i += 3) {
         name_of(i, name);
-        table_remove(t, name);
+        assert_true(table_remove(t, name));
     }
     for (int i = 0; i < MANY; i++) {
         name_of(i, name);
@@ -99,20 +101,20 @@ TEST(test_table__agrees_with_a_plain_list_over_a_random_history)
     enum { NAMES = 64 };
     bool in[NAMES] = {false};
     size_t count = 0;
-    struct table *t = table_with(NAMES);
+    struct table *t = new_table();
     struct jitter j;
     char name[16];
     jitter_seed(&j, 99);
     for (int step = 0; step < 20000; step++) {
         int n = (int)jitter_upto(&j, NAMES - 1);
-        bool set = jitter_upto(&j, 1) == 0;
+        bool put = jitter_upto(&j, 1) == 0;
         name_of(n, name);
-        if (set)
-            table_set(t, cluster(name, "10.0.0.1:80"));
+        if (put)
+            set(t, name, "10.0.0.1:80");
         else
-            table_remove(t, name);
-        count = count + (set && !in[n]) - (!set && in[n]);
-        in[n] = set;
+            assert_true(table_remove(t, name));
+        count = count + (put && !in[n]) - (!put && in[n]);
+        in[n] = put;
         assert_int_equal(table_count(t), count);
         n = (int)jitter_upto(&j, NAMES - 1);
         name_of(n, name);
@@ -123,9 +125,9 @@ TEST(test_table__agrees_with_a_plain_list_over_a_random_history)
 
 TEST(test_table__finds_exactly_all_bytes)
 {
-    struct table *t = table_with(2);
-    table_set(t, cluster("1", "10.0.0.1:80"));
-    table_set(t, cluster("10", "10.0.0.2:80"));
+    struct table *t = new_table();
+    set(t, "1", "10.0.0.1:80");
+    set(t, "10", "10.0.0.2:80");
     assert_string_equal(table_find(t, "10", 1)->body, "10.0.0.1:80");
     assert_string_equal(table_find(t, "10", 2)->body, "10.0.0.2:80");
     assert_null(table_find(t, "100", 3));
@@ -136,17 +138,17 @@ TEST(test_table__finds_exactly_all_bytes)
 
 TEST(test_table__ids_are_case_sensitive)
 {
-    struct table *t = table_with(2);
-    table_set(t, cluster("a", "10.0.0.1:80"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
     assert_null(find(t, "A"));
     table_unref(t);
 }
 
 TEST(test_table__setting_again_replaces)
 {
-    struct table *t = table_with(1);
-    table_set(t, cluster("a", "10.0.0.1:80"));
-    table_set(t, cluster("a", "10.0.0.2:80"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
+    set(t, "a", "10.0.0.2:80");
     assert_int_equal(table_count(t), 1);
     assert_string_equal(find(t, "a")->body, "10.0.0.2:80");
     table_unref(t);
@@ -154,18 +156,18 @@ TEST(test_table__setting_again_replaces)
 
 TEST(test_table__removing_what_is_not_there_does_nothing)
 {
-    struct table *t = table_with(1);
-    table_set(t, cluster("a", "10.0.0.1:80"));
-    table_remove(t, "b");
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
+    assert_true(table_remove(t, "b"));
     assert_int_equal(table_count(t), 1);
     table_unref(t);
 }
 
 TEST(test_table__a_copy_shares_its_clusters)
 {
-    struct table *t = table_with(1);
-    table_set(t, cluster("a", "10.0.0.1:80"));
-    struct table *next = copy(t, 1);
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
+    struct table *next = copy(t);
     assert_ptr_equal(find(t, "a"), find(next, "a"));
     table_unref(t);
     assert_string_equal(find(next, "a")->body, "10.0.0.1:80");
@@ -174,13 +176,13 @@ TEST(test_table__a_copy_shares_its_clusters)
 
 TEST(test_table__changing_a_copy_leaves_the_base_alone)
 {
-    struct table *t = table_with(2);
-    table_set(t, cluster("a", "10.0.0.1:80"));
-    table_set(t, cluster("b", "10.0.0.1:80"));
-    struct table *next = copy(t, 1);
-    table_set(next, cluster("a", "10.0.0.2:80"));
-    table_set(next, cluster("c", "10.0.0.2:80"));
-    table_remove(next, "b");
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
+    set(t, "b", "10.0.0.1:80");
+    struct table *next = copy(t);
+    set(next, "a", "10.0.0.2:80");
+    set(next, "c", "10.0.0.2:80");
+    assert_true(table_remove(next, "b"));
     assert_string_equal(find(t, "a")->body, "10.0.0.1:80");
     assert_non_null(find(t, "b"));
     assert_null(find(t, "c"));
@@ -190,8 +192,8 @@ TEST(test_table__changing_a_copy_leaves_the_base_alone)
 
 TEST(test_table__a_cluster_outlives_its_tables_while_it_is_held)
 {
-    struct table *t = table_with(1);
-    table_set(t, cluster("a", "10.0.0.1:80"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
     const struct cluster *held = cluster_ref(find(t, "a"));
     table_unref(t);
     assert_string_equal(held->body, "10.0.0.1:80");
@@ -200,8 +202,8 @@ TEST(test_table__a_cluster_outlives_its_tables_while_it_is_held)
 
 TEST(test_table__a_table_lives_until_its_last_holder_lets_go)
 {
-    struct table *t = table_with(1);
-    table_set(t, cluster("a", "10.0.0.1:80"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
     const struct table *held = table_ref(t);
     table_unref(t);
     assert_non_null(find(held, "a"));
@@ -222,10 +224,10 @@ static bool count_visit(const struct cluster *c, void *arg)
 
 TEST(test_table__each_visits_all)
 {
-    struct table *t = table_with(3);
-    table_set(t, cluster("a", "10.0.0.1:80"));
-    table_set(t, cluster("b", "10.0.0.1:80"));
-    table_set(t, cluster("c", "10.0.0.1:80"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
+    set(t, "b", "10.0.0.1:80");
+    set(t, "c", "10.0.0.1:80");
     int left = 100;
     table_each(t, count_visit, &left);
     assert_int_equal(left, 97);
@@ -234,10 +236,10 @@ TEST(test_table__each_visits_all)
 
 TEST(test_table__each_stops_when_told)
 {
-    struct table *t = table_with(3);
-    table_set(t, cluster("a", "10.0.0.1:80"));
-    table_set(t, cluster("b", "10.0.0.1:80"));
-    table_set(t, cluster("c", "10.0.0.1:80"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:80");
+    set(t, "b", "10.0.0.1:80");
+    set(t, "c", "10.0.0.1:80");
     int left = 2;
     table_each(t, count_visit, &left);
     assert_int_equal(left, 0);
@@ -265,14 +267,14 @@ static int reset_drops(void **state)
 
 TEST(test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster)
 {
-    struct table *one = table_with(1);
-    table_set(one, cluster("a", "10.0.0.1:1"));
-    struct table *two = copy(one, 0);
+    struct table *one = new_table();
+    set(one, "a", "10.0.0.1:1");
+    struct table *two = copy(one);
     (void)cluster_keep_rendering(find(one, "a"), &numbers[0], drop_number);
     assert_ptr_equal(cluster_rendering(find(two, "a")), &numbers[0]);
     table_unref(one);
     assert_int_equal(drops[0], 0);
-    table_set(two, cluster("a", "10.0.0.2:1"));
+    set(two, "a", "10.0.0.2:1");
     assert_int_equal(drops[0], 1);
     assert_null(cluster_rendering(find(two, "a")));
     table_unref(two);
@@ -280,8 +282,8 @@ TEST(test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster)
 
 TEST(test_table__a_rendering_can_be_seen_ahead_by_its_hash)
 {
-    struct table *t = table_with(1);
-    table_set(t, cluster("a", "10.0.0.1:1"));
+    struct table *t = new_table();
+    set(t, "a", "10.0.0.1:1");
     uint64_t hash = table_hash("a", 1);
     table_warm_slot(t, hash);
     table_warm_cluster(t, hash);
