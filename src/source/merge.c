@@ -17,6 +17,7 @@ struct merge {
     struct spool *spool; /* NULL: no state on disk */
     struct table *next;  /* in the making, between begin and commit */
     bool next_differs;
+    bool next_has_list;    /* a change in it brought one */
     unsigned expected;     /* sources */
     unsigned complete;     /* of them: read as a whole */
     bool ready;            /* the registry knows */
@@ -95,6 +96,7 @@ bool merge_begin(struct merge *m)
     const struct table *now = registry_acquire(m->registry, NULL);
     m->next = table_copy(now);
     m->next_differs = false;
+    m->next_has_list = false;
     table_unref(now);
     if (m->next == NULL)
         LOG_ERROR("out of memory: a change waits, what is served stays");
@@ -162,8 +164,10 @@ static bool put(struct merge *m, const char *id, struct cluster *c, const char *
     if (old != NULL)
         (void)cluster_ref(old); /* noted when the table has it no more */
     bool ok = table_set(m->next, c) || no_memory(id);
-    if (ok)
+    if (ok) {
         note_change(m, old, c, why);
+        m->next_has_list |= c->body_len > 0;
+    }
     cluster_unref(old);
     return ok;
 }
@@ -227,7 +231,7 @@ void merge_commit(struct merge *m)
     if (m->spool != NULL)
         spool_commit(m->spool);
     registry_publish(m->registry, next);
-    if (m->waiting_for_list && !m->ready)
+    if (m->waiting_for_list && !m->ready && m->next_has_list)
         become_ready_with_any_list(m);
     m->changed(m->arg);
 }

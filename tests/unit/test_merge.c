@@ -194,6 +194,17 @@ TEST(test_merge__a_change_without_memory_is_said_and_may_be_tried_again)
     assert_string_equal(served("a"), "10.0.0.3:1");
 }
 
+TEST(test_merge__a_source_read_in_part_is_ready_with_the_first_list)
+{
+    merge_expect(merge);
+    set_alone("a", CLUSTER_UNREAD, false, NULL);
+    merge_first_read(merge, FIRST_READ_PARTLY);
+    set_alone("a", CLUSTER_EMPTY, false, NULL);
+    assert_false(registry_status(registry).ready);
+    set_alone("b", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_true(registry_status(registry).ready);
+}
+
 TEST(test_merge__is_complete_when_every_source_is)
 {
     merge_expect(merge);
@@ -266,6 +277,8 @@ int main(void)
             test_merge__a_removal_without_memory_is_said_and_may_be_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_merge__a_change_without_memory_is_said_and_may_be_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__a_source_read_in_part_is_ready_with_the_first_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__is_complete_when_every_source_is, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
