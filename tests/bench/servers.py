@@ -42,13 +42,13 @@ def binary():
     return pathlib.Path(os.environ.get("NSADDRD_BIN") or ROOT / "build" / "nsaddrd").absolute()
 
 
-def build_parts(folder, *names):
-    """Compiles the C and Go programs of parts/ into the folder."""
+def build_parts(folder, *names, libraries=()):
+    """Compiles the C and Go programs of parts/ into the folder, those in C with these libraries."""
     for name in names:
         source = HERE / "parts" / name
         program = folder / source.stem
         if source.suffix == ".c":
-            command = ["cc", *_C_FLAGS, "-o", program, source]
+            command = ["cc", *_C_FLAGS, "-o", program, source, *libraries]
         else:
             command = ["go", "build", "-o", program, source]
         subprocess.run(command, check=True, env={"CGO_ENABLED": "0", **os.environ})
