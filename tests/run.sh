@@ -450,8 +450,11 @@ schedules_share() {
 
 # The scenarios, which unit has judged by their own words, and then the schedules.
 schedules() {
-    build/tests/sim/scenario --history /dev/fd/3 tests/sim/scenarios/*.txt \
-        3>&1 >"$reports/schedules.scenarios.log" | "$python" tests/validate/validator.py || return
+    local watches
+    for watches in 100 2 0; do
+        build/tests/sim/scenario --watches "$watches" --history /dev/fd/3 tests/sim/scenarios/*.txt \
+            3>&1 >"$reports/schedules.scenarios.$watches.log" | "$python" tests/validate/validator.py || return
+    done
     local share pids=() status=0 first=${NSADDRD_SEED:-1} count=10000
     [ "$long" = no ] || count=100000
     count=$((count / jobs))

@@ -2,7 +2,9 @@
 /*
  * scenario.c - plays the scenarios given as files; their language is in scenarios/README.md.
  *
- *   scenario [--history FILE] [--log] FILE...
+ *   scenario [--history FILE] [--log] [--watches NUMBER] FILE...
+ *
+ * --watches is consul.max_watches for all that do not set it themselves and do not name a plan.
  *
  * Exit code: 0 when all that is expected happened, 1 when not, 2 when a file cannot be understood.
  */
@@ -40,6 +42,8 @@ struct scenario {
 
     char settings[SETTINGS_MAX][SETTING_SIZE];
     size_t setting_count;
+    const char *watches; /* of those that do not say it; NULL: the default */
+    bool own_plan;
     bool without_state;
     int64_t replicas;
     int64_t replica; /* the one being played, from 0 */
@@ -49,7 +53,7 @@ struct scenario {
     struct sim_history history;
     bool begun;
     size_t mark; /* "from here": a place in the history */
-    uint64_t mark_requests;
+    uint64_t mark_requests[SIM_KINDS];
     unsigned long expectations;
     int64_t played_ms; /* of virtual time */
 };
@@ -190,8 +194,17 @@ static enum outcome do_set(struct scenario *sc)
         value++;
         len -= 2;
     }
+    sc->own_plan |= strcmp(key, "consul.max_watches") == 0;
     (void)snprintf(sc->settings[sc->setting_count++], SETTING_SIZE, "%s=%.*s", key, (int)len,
                    value);
+    return PLAYED;
+}
+
+static enum outcome do_each_watched(struct scenario *sc)
+{
+    if (sc->begun)
+        return not_understood(sc, "each is watched, before all others");
+    sc->own_plan = true;
     return PLAYED;
 }
 
@@ -214,9 +227,13 @@ static enum outcome begin(struct scenario *sc)
 {
     struct error error;
     char *environment[] = {NULL};
-    const char *items[SETTINGS_MAX + 1];
-    char dir[SIM_FOLDER_SIZE + 16];
+    const char *items[SETTINGS_MAX + 2];
+    char dir[SIM_FOLDER_SIZE + 16], watches[64];
     size_t count = 0;
+    if (sc->watches != NULL && !sc->own_plan) {
+        (void)snprintf(watches, sizeof watches, "consul.max_watches=%s", sc->watches);
+        items[count++] = watches;
+    }
     if (!sc->without_state) {
         (void)snprintf(dir, sizeof dir, "state.dir=%s", sc->folder);
         items[count++] = dir;
@@ -260,6 +277,7 @@ static void take_health(struct scenario *sc, struct sim_instance *out)
                  {"warning", SIM_WARNING},
                  {"maintenance", SIM_MAINTENANCE},
                  {"node-maintenance", SIM_NODE_MAINTENANCE}};
+    out->unchecked = take(sc, "unchecked");
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (take(sc, words[i].word))
             out->health = words[i].health;
@@ -289,8 +307,8 @@ static bool take_instances(struct scenario *sc, struct sim_instance *list, size_
 }
 
 #define SAYS_FORM                                                                                  \
-    "consul says <id> = nothing, or <address>:<port> [bad|warning|maintenance|node-maintenance] "  \
-    "[on-node], ..."
+    "consul says <id> = nothing, or <address>:<port> [unchecked] "                                 \
+    "[bad|warning|maintenance|node-maintenance] [on-node], ..."
 
 static enum outcome do_says(struct scenario *sc)
 {
@@ -311,6 +329,15 @@ static enum outcome do_forgets(struct scenario *sc)
         sim_register(&sim, cluster, NULL, 0);
     else
         return not_understood(sc, "consul forgets everything|<id>");
+    return PLAYED;
+}
+
+static enum outcome do_others(struct scenario *sc)
+{
+    bool fail = take(sc, "fail");
+    if (!fail && !take(sc, "are well"))
+        return not_understood(sc, "others fail|are well");
+    sim_others_fail(&sim, fail);
     return PLAYED;
 }
 
@@ -371,17 +398,45 @@ static bool take_fault(struct scenario *sc, struct sim_fault_setting *out)
 #define FAILS_FORM                                                                                 \
     "consul fails refused|hangs|reset|status <number>|garbage|cut|empty|lies-empty|filtered|"      \
     "denied|no-leader|index-back|index-zero|index-stuck|stale|partial|odd-row "                    \
-    "[for names|reads|watches|<id>|reads of <id>|watches of <id>]"
+    "[for names|reads|watches|views|all-views|critical-views|warning-views|<id>|reads of <id>|"    \
+    "watches of <id>]"
 
-/* One kind, or every kind that `cluster_only` leaves. */
-static void fail_kinds(int kind, const size_t *cluster, struct sim_fault_setting fault)
+static const struct {
+    const char *words;
+    int first;
+    int last;
+} kind_words[] = {
+    {"names", SIM_NAMES, SIM_NAMES},
+    {"reads", SIM_READ, SIM_READ},
+    {"watches", SIM_WATCH, SIM_WATCH},
+    {"views", SIM_VIEW_ALL, SIM_VIEW_WARNING},
+    {"all-views", SIM_VIEW_ALL, SIM_VIEW_ALL},
+    {"critical-views", SIM_VIEW_CRITICAL, SIM_VIEW_CRITICAL},
+    {"warning-views", SIM_VIEW_WARNING, SIM_VIEW_WARNING},
+};
+
+/* The kinds of requests that are named next, first to last; false, and all of them, when none is. */
+static bool take_kinds(struct scenario *sc, int *first, int *last)
 {
-    for (int k = 0; k < SIM_KINDS; k++) {
-        if (kind >= 0 && k != kind)
+    *first = 0;
+    *last = SIM_KINDS - 1;
+    for (size_t i = 0; i < sizeof kind_words / sizeof kind_words[0]; i++) {
+        if (!take(sc, kind_words[i].words))
             continue;
+        *first = kind_words[i].first;
+        *last = kind_words[i].last;
+        return true;
+    }
+    return false;
+}
+
+/* Of one cluster only what is about one cluster can fail. */
+static void fail_kinds(int first, int last, const size_t *cluster, struct sim_fault_setting fault)
+{
+    for (int k = first; k <= last; k++) {
         if (cluster == NULL)
             sim_fail(&sim, (enum sim_kind)k, fault);
-        else if (k != SIM_NAMES)
+        else if (k == SIM_READ || k == SIM_WATCH)
             sim_fail_cluster(&sim, *cluster, (enum sim_kind)k, fault);
     }
 }
@@ -390,23 +445,17 @@ static enum outcome do_fails(struct scenario *sc)
 {
     struct sim_fault_setting fault;
     size_t cluster;
-    int kind = -1;
+    int first, last;
     if (!take_fault(sc, &fault))
         return not_understood(sc, FAILS_FORM);
     if (!take(sc, "for")) {
-        fail_kinds(-1, NULL, fault);
+        fail_kinds(0, SIM_KINDS - 1, NULL, fault);
         return at_end(sc) ? PLAYED : not_understood(sc, FAILS_FORM);
     }
-    if (take(sc, "names"))
-        kind = SIM_NAMES;
-    else if (take(sc, "reads"))
-        kind = SIM_READ;
-    else if (take(sc, "watches"))
-        kind = SIM_WATCH;
-    bool one = kind < 0 || take(sc, "of");
+    bool one = !take_kinds(sc, &first, &last) || take(sc, "of");
     if (one && !take_cluster(sc, &cluster))
         return not_understood(sc, FAILS_FORM);
-    fail_kinds(kind, one ? &cluster : NULL, fault);
+    fail_kinds(first, last, one ? &cluster : NULL, fault);
     return PLAYED;
 }
 
@@ -537,7 +586,7 @@ static enum outcome do_stopped_for(struct scenario *sc)
 static enum outcome do_from_here(struct scenario *sc)
 {
     sc->mark = sc->history.len;
-    sc->mark_requests = sim.requests;
+    memcpy(sc->mark_requests, sim.requests, sizeof sc->mark_requests);
     return PLAYED;
 }
 
@@ -648,7 +697,8 @@ static void describe(const struct sim_served *got, char *out, size_t size)
 
 #define EXPECT_FORM                                                                                \
     "expect <id> = <list>|live|held|restored|unknown|not ready|no address|kept <address>|"         \
-    "never gave <address>|always served, expect ready|not ready, or expect requests <= <number>"
+    "never gave <address>|always served, expect ready|not ready, or expect requests|names|reads|"  \
+    "watches|views|all-views|critical-views|warning-views <=|>= <number>"
 
 /* What is expected of one cluster; -1 when the words are not understood. */
 static int judge_cluster(struct scenario *sc, const char *id, const struct sim_served *got)
@@ -698,18 +748,27 @@ static enum outcome expect_cluster(struct scenario *sc)
     return ok ? PLAYED : failed(sc, text);
 }
 
+/* How many requests of these kinds were sent. */
+static enum outcome expect_requests(struct scenario *sc, int first, int last)
+{
+    int64_t number, sent = 0;
+    char text[64];
+    for (int k = first; k <= last; k++)
+        sent += (int64_t)(sim.requests[k] - sc->mark_requests[k]);
+    (void)snprintf(text, sizeof text, "%" PRId64, sent);
+    if (take(sc, "<=") && take_number(sc, &number))
+        return sent <= number ? PLAYED : failed(sc, text);
+    if (take(sc, ">=") && take_number(sc, &number))
+        return sent >= number ? PLAYED : failed(sc, text);
+    return not_understood(sc, EXPECT_FORM);
+}
+
 static enum outcome do_expect(struct scenario *sc)
 {
-    int64_t number;
-    char text[64];
+    int first, last;
     sc->expectations++;
-    if (take(sc, "requests <=")) {
-        uint64_t sent = sim.requests - sc->mark_requests;
-        if (!take_number(sc, &number))
-            return not_understood(sc, EXPECT_FORM);
-        (void)snprintf(text, sizeof text, "%" PRIu64 " requests", sent);
-        return (int64_t)sent <= number ? PLAYED : failed(sc, text);
-    }
+    if (take_kinds(sc, &first, &last) || take(sc, "requests"))
+        return expect_requests(sc, first, last);
     if (take(sc, "ready"))
         return sim_ready(&sim) ? PLAYED : failed(sc, "not ready");
     if (take(sc, "not ready"))
@@ -726,11 +785,13 @@ static const struct statement {
 } statements[] = {
     {"set", do_set, true},
     {"without state", do_without_state, true},
+    {"each is watched", do_each_watched, true},
     {"replicas", do_replicas, true},
     {"latency", do_latency, false},
     {"disk takes", do_disk, false},
     {"consul says", do_says, false},
     {"consul forgets", do_forgets, false},
+    {"others", do_others, false},
     {"consul remembers", do_remembers, false},
     {"consul goes back", do_goes_back, false},
     {"consul fails", do_fails, false},
@@ -792,9 +853,10 @@ static enum outcome play_once(struct scenario *sc)
 {
     enum outcome o = PLAYED;
     sc->setting_count = 0;
+    sc->own_plan = false;
     sc->begun = false;
     sc->mark = sc->history.len;
-    sc->mark_requests = 0;
+    memset(sc->mark_requests, 0, sizeof sc->mark_requests);
     sc->repeating = false;
     for (sc->at = 0; o == PLAYED && sc->at < sc->line_count; sc->at++)
         o = play_line(sc);
@@ -894,6 +956,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--history") == 0 && i + 1 < argc) {
             history = argv[++i];
+            continue;
+        }
+        if (strcmp(argv[i], "--watches") == 0 && i + 1 < argc) {
+            sc.watches = argv[++i];
             continue;
         }
         if (strcmp(argv[i], "--log") == 0) {

@@ -7,6 +7,8 @@
  * Runs the seeds S to S+N-1. The same seed gives the same history, byte for byte. After the random
  * part all faults end, and a calm follows in which every list must become what Consul has; that is
  * checked here, all else by whoever reads the history. Exit code 1 when a list did not.
+ * In some schedules nothing is broken at any time: then the lists must be so long before every cluster
+ * is read again regardless.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -28,6 +30,8 @@
 #define LENGTH_MAX_MS (20 * MINUTE)
 /* A sweep comes every 5 minutes and 20 %; then backoff, the guard against mass loss, and reads. */
 #define CALM_MS (8 * MINUTE)
+/* A guard of 30 s that a loss at its end prolongs, and reads. */
+#define PROMPT_MS (75 * 1000)
 #define OWN_ADDRESSES 4
 #define SHARED_ADDRESSES 3
 #define SLOW_DISK_MS 5000
@@ -41,6 +45,7 @@ struct schedule {
     struct sim_history history;
     char folder[SIM_FOLDER_SIZE];
     size_t clusters;
+    bool unbroken;           /* nothing that only a regular read can find */
     struct sim_catalog lost; /* what an agent that restarts will register again */
     int64_t refill_at_ms;
 };
@@ -77,6 +82,7 @@ static struct sim_instance random_instance(struct schedule *s, size_t cluster)
                        (int)(1 + upto(s, OWN_ADDRESSES - 1)));
     }
     i.on_node = chance(s, 5);
+    i.unchecked = !s->unbroken && chance(s, 5);
     return i;
 }
 
@@ -91,7 +97,7 @@ static void add_instance(struct schedule *s, size_t cluster)
     if (now.count == SIM_INSTANCES_MAX)
         return;
     now.list[now.count] = random_instance(s, cluster);
-    if (chance(s, 20))
+    if (!now.list[now.count].unchecked && chance(s, 20))
         now.list[now.count].health = SIM_CRITICAL;
     sim_register(&sim, cluster, now.list, now.count + 1);
 }
@@ -105,13 +111,29 @@ static void remove_instance(struct schedule *s, size_t cluster)
     sim_register(&sim, cluster, now.list, now.count - 1);
 }
 
+/* What has no check cannot fail, but be in maintenance. */
+static void set_health(struct sim_instance *i, enum sim_health to)
+{
+    if (!i->unchecked || to != SIM_CRITICAL)
+        i->health = to;
+}
+
+static void change_port(struct schedule *s, size_t cluster)
+{
+    struct sim_service now = sim.catalog.services[cluster];
+    if (now.count == 0)
+        return;
+    now.list[upto(s, (int64_t)now.count - 1)].port = 9876 + upto(s, 2);
+    sim_register(&sim, cluster, now.list, now.count);
+}
+
 static void change_health(struct schedule *s, size_t cluster, enum sim_health to)
 {
     struct sim_service now = sim.catalog.services[cluster];
     if (now.count == 0)
         return;
     struct sim_instance *i = &now.list[upto(s, (int64_t)now.count - 1)];
-    i->health = i->health == SIM_PASSING ? to : SIM_PASSING;
+    set_health(i, i->health == SIM_PASSING ? to : SIM_PASSING);
     sim_register(&sim, cluster, now.list, now.count);
 }
 
@@ -139,7 +161,7 @@ static void set_all_health(size_t cluster, enum sim_health to)
 {
     struct sim_service now = sim.catalog.services[cluster];
     for (size_t i = 0; i < now.count; i++)
-        now.list[i].health = to;
+        set_health(&now.list[i], to);
     sim_register(&sim, cluster, now.list, now.count);
 }
 
@@ -195,7 +217,7 @@ static void begin_fault(struct schedule *s)
     for (enum sim_kind kind = 0; kind < SIM_KINDS; kind++) {
         if (!every_kind && kind != only)
             continue;
-        if (one && kind != SIM_NAMES)
+        if (one && (kind == SIM_READ || kind == SIM_WATCH))
             sim_fail_cluster(&sim, cluster, kind, fault);
         else
             sim_fail(&sim, kind, fault);
@@ -276,7 +298,7 @@ static void hide_some_names(struct schedule *s)
 
 static void act(struct schedule *s)
 {
-    int64_t dice = upto(s, 99);
+    int64_t dice = upto(s, s->unbroken ? 69 : 99);
     if (dice < 26)
         change_health(s, some_cluster(s), SIM_CRITICAL);
     else if (dice < 40)
@@ -297,6 +319,10 @@ static void act(struct schedule *s)
         restart_agent(s);
     else if (dice < 72)
         flap(s);
+    else if (dice < 73)
+        change_port(s, some_cluster(s));
+    else if (dice < 74)
+        sim_others_fail(&sim, !sim.catalog.others_fail);
     else if (dice < 80)
         begin_fault(s);
     else if (dice < 88)
@@ -427,7 +453,7 @@ static void configure(struct schedule *s)
     items[1] = pick(s, leave, 3);
     items[2] = pick(s, gone, 3);
     items[3] = pick(s, wait, 2);
-    items[4] = chance(s, 70) ? watches[0] : pick(s, watches, 3);
+    items[4] = pick(s, watches, 3);
     items[5] = dir;
     struct config_overrides overrides = {.items = items, .count = sizeof items / sizeof items[0]};
     s->config = config_load(NULL, environment, &overrides, &error);
@@ -456,12 +482,31 @@ static void prepare(struct schedule *s)
     set_latency(s);
     s->refill_at_ms = CLOCK_NEVER;
     s->clusters = (size_t)(3 + upto(s, 5));
+    s->unbroken = chance(s, 25);
     for (size_t c = 0; c < s->clusters; c++) {
         (void)sim_cluster(&sim, ids[c]);
         for (int64_t n = upto(s, 3); n >= 0; n--)
             add_instance(s, c);
     }
     sim_remember(&sim);
+}
+
+static bool check_all(const struct schedule *s, bool ended)
+{
+    bool ok = true;
+    for (size_t c = 0; c < s->clusters; c++)
+        if (ended || sim.catalog.services[c].count > 0)
+            ok = check_cluster(s, c) && ok;
+    return ok;
+}
+
+/* Where nothing is broken, lists follow what is registered without any help. */
+static bool check_promptly(struct schedule *s)
+{
+    if (!s->unbroken)
+        return true;
+    sim_run(&sim, PROMPT_MS + s->config->admission.leave_delay_ms);
+    return check_all(s, false);
 }
 
 static bool run(struct schedule *s)
@@ -476,12 +521,14 @@ static bool run(struct schedule *s)
             refill_agent(s);
         else
             act(s);
+        if (chance(s, 5))
+            ok = check_promptly(s) && ok;
     }
     heal(s);
+    ok = check_promptly(s) && ok;
     sim_run(&sim,
             CALM_MS + s->config->admission.leave_delay_ms + s->config->admission.gone_delay_ms);
-    for (size_t c = 0; c < s->clusters; c++)
-        ok = check_cluster(s, c) && ok;
+    ok = check_all(s, true) && ok;
     sim_clear(&sim);
     config_free(s->config);
     sim_empty_folder(s->folder);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "checks.h"
 #include "config/config.h"
 #include "model/endpoint.h"
 #include "model/registry.h"
@@ -29,7 +30,9 @@
 #define WAIT_JITTER_PART 16
 /* A reset stream: how soon a wait ends in the window in which the view is empty. */
 #define EMPTY_WINDOW_MS 1000
-#define BODY_SIZE (256 * 1024)
+#define BODY_SIZE (1024 * 1024)
+/* Bytes of a body that come at once. */
+#define PIECE_MAX 1500
 #define INDEX_BEGIN 100
 #define INDEX_STEP_BACK 50
 #define WRITE_MS 5
@@ -155,6 +158,42 @@ static void note_says(struct sim *s, const struct httpc_call *call)
     note(s, "%s\n", separator[0] == '\0' ? "-" : "");
     s->told |= UINT64_C(1) << call->cluster;
     s->told_ms = s->now_ms;
+}
+
+static bool is_view(enum sim_kind kind)
+{
+    return kind >= SIM_VIEW_ALL;
+}
+
+static const char *const view_words[SIM_VIEWS] = {"all", "critical", "warning"};
+
+/* Those of one cluster that the reply shows. */
+static size_t count_checks(const struct sim_service *service, const struct httpc_call *call)
+{
+    struct sim_check checks[SIM_CHECKS_MAX];
+    enum sim_view view = (enum sim_view)(call->kind - SIM_VIEW_ALL);
+    size_t shown = 0;
+    size_t all = sim_checks_of(service->list, service->count, checks);
+    for (size_t i = 0; i < all; i++)
+        shown += (view == SIM_ANY || checks[i].status == view) &&
+                 (checks[i].kind != SIM_OF_NODE || call->of_nodes);
+    return shown;
+}
+
+static void note_view(struct sim *s, const struct httpc_call *call)
+{
+    const struct sim_catalog *c = &s->viewed[call->kind - SIM_VIEW_ALL];
+    const char *separator = "";
+    note(s, "%" PRId64 " view %s %" PRId64 " %" PRIu64 " ", s->now_ms,
+         view_words[call->kind - SIM_VIEW_ALL], call->sent_ms, call->answer.index);
+    for (size_t i = 0; i < s->cluster_count; i++) {
+        size_t count = count_checks(&c->services[i], call);
+        if (count == 0)
+            continue;
+        note(s, "%s%s=%zu", separator, s->ids[i], count);
+        separator = ",";
+    }
+    note(s, "%s\n", separator[0] == '\0' ? "-" : "");
 }
 
 static void note_names(struct sim *s, const struct httpc_call *call)
@@ -287,7 +326,8 @@ size_t sim_cluster(struct sim *s, const char *id)
 
 static bool same_place(const struct sim_instance *a, const struct sim_instance *b)
 {
-    return strcmp(a->address, b->address) == 0 && a->port == b->port && a->on_node == b->on_node;
+    return strcmp(a->address, b->address) == 0 && a->port == b->port && a->on_node == b->on_node &&
+           a->unchecked == b->unchecked;
 }
 
 /* Are there the same registrations, whatever their health? */
@@ -311,10 +351,35 @@ static bool same_health(const struct sim_service *a, const struct sim_instance *
 
 static void wake_blocked(struct sim *s, bool all);
 
+/* Is there a check of that status anywhere? */
+static bool has_status(const struct sim_catalog *c, enum sim_view status)
+{
+    struct sim_check checks[SIM_CHECKS_MAX];
+    if (status == SIM_FAILING && c->others_fail)
+        return true;
+    for (size_t i = 0; i < SIM_CLUSTERS_MAX; i++) {
+        size_t count = sim_checks_of(c->services[i].list, c->services[i].count, checks);
+        for (size_t k = 0; k < count; k++)
+            if (checks[k].status == status)
+                return true;
+    }
+    return false;
+}
+
+/* Checks were written, `touched` by their status; the catalog is as it was before. */
+static void change_checks(struct sim_catalog *c, const bool touched[static SIM_VIEWS])
+{
+    c->checks_index = c->view_index[SIM_ANY] = c->raft;
+    for (enum sim_view v = SIM_FAILING; v < SIM_VIEWS; v++)
+        if (touched[v] || !has_status(c, v))
+            c->view_index[v] = c->raft;
+}
+
 static void change_service(struct sim_catalog *c, size_t cluster, const struct sim_instance *list,
                            size_t count)
 {
     struct sim_service *service = &c->services[cluster];
+    bool touched[SIM_VIEWS] = {false};
     bool places = same_places(service, list, count);
     if (places && same_health(service, list, count))
         return;
@@ -323,6 +388,10 @@ static void change_service(struct sim_catalog *c, size_t cluster, const struct s
         c->names_index = c->raft;
     if (count == 0)
         c->extinct_index = c->raft;
+    if (sim_checks_change(service->list, service->count, list, count, touched))
+        change_checks(c, touched);
+    if (sim_someone_left(service->list, service->count, list, count))
+        c->checks_index = c->raft; /* even without a check; it wakes nobody */
     for (size_t i = 0; i < count; i++)
         service->list[i] = list[i];
     service->count = count;
@@ -342,6 +411,17 @@ void sim_forget_all(struct sim *s)
     wake_blocked(s, false);
 }
 
+void sim_others_fail(struct sim *s, bool fail)
+{
+    const bool touched[SIM_VIEWS] = {[SIM_FAILING] = true};
+    if (fail == s->catalog.others_fail)
+        return;
+    s->catalog.raft++;
+    change_checks(&s->catalog, touched);
+    s->catalog.others_fail = fail;
+    wake_blocked(s, false);
+}
+
 void sim_remember(struct sim *s)
 {
     s->remembered = s->catalog;
@@ -357,7 +437,7 @@ void sim_go_back(struct sim *s)
 
 static struct sim_fault_setting fault_of(const struct sim *s, const struct httpc_call *call)
 {
-    if (call->kind != SIM_NAMES &&
+    if ((call->kind == SIM_READ || call->kind == SIM_WATCH) &&
         s->cluster_faults[call->cluster][call->kind].fault != SIM_NO_FAULT)
         return s->cluster_faults[call->cluster][call->kind];
     return s->faults[call->kind];
@@ -374,6 +454,8 @@ static uint64_t index_of(const struct sim *s, const struct sim_catalog *c,
 {
     if (call->kind == SIM_NAMES)
         return c->names_index;
+    if (is_view(call->kind))
+        return c->checks_index;
     uint64_t index = 0;
     for (size_t i = 0; i < s->cluster_count; i++)
         if (c->services[i].count > 0 && strcasecmp(s->ids[i], s->ids[call->cluster]) == 0 &&
@@ -410,8 +492,30 @@ static void collect_rows(const struct sim *s, const struct sim_catalog *c,
         if (strcasecmp(s->ids[i], s->ids[call->cluster]) != 0)
             continue;
         for (size_t k = 0; k < c->services[i].count && a->row_count < SIM_ROWS_MAX; k += step)
-            a->rows[a->row_count++] =
-                (struct sim_row){.cluster = i, .instance = c->services[i].list[k]};
+            a->rows[a->row_count++] = (struct sim_row){.cluster = i,
+                                                       .twin = sim_twin_of(c->services[i].list, k),
+                                                       .instance = c->services[i].list[k]};
+    }
+}
+
+/* What a view shows is what all clusters have; only one of its kind is on its way at a time. */
+static void collect_checks(struct sim *s, const struct sim_catalog *c,
+                           const struct httpc_call *call)
+{
+    struct sim_catalog *seen = &s->viewed[call->kind - SIM_VIEW_ALL];
+    enum sim_fault fault = call->answer.fault.fault;
+    bool none = fault == SIM_EMPTY || fault == SIM_LIES_EMPTY || fault == SIM_DENIED;
+    *seen = *c;
+    seen->others_fail = c->others_fail && !none;
+    for (size_t i = 0; i < s->cluster_count; i++) {
+        struct sim_service *service = &seen->services[i];
+        if (none)
+            service->count = 0;
+        if (fault != SIM_PARTIAL && fault != SIM_FILTERED)
+            continue;
+        for (size_t k = 0; 2 * k < service->count; k++)
+            service->list[k] = service->list[2 * k];
+        service->count = (service->count + 1) / 2;
     }
 }
 
@@ -458,6 +562,8 @@ static void answer(struct sim *s, struct httpc_call *call)
     call->answer.index = header_of(s, call, index_of(s, c, call));
     if (call->kind == SIM_NAMES)
         collect_names(s, c, &call->answer);
+    else if (is_view(call->kind))
+        collect_checks(s, c, call);
     else
         collect_rows(s, c, call, &call->answer);
     call->stage = SIM_CALL_ANSWERED;
@@ -468,6 +574,26 @@ static bool is_well(enum sim_fault fault)
 {
     return fault == SIM_NO_FAULT || fault == SIM_STALE || fault == SIM_INDEX_BACK ||
            fault == SIM_INDEX_STUCK || fault == SIM_PARTIAL || fault == SIM_LIES_EMPTY;
+}
+
+/* Nothing came within the time: what a query for checks found when it began to wait. */
+static void answer_late(struct sim *s, struct httpc_call *call)
+{
+    uint64_t ran_index = call->ran_index;
+    answer(s, call);
+    if (is_view(call->kind) && call->answer.fault.fault == SIM_NO_FAULT &&
+        call->answer.index > ran_index)
+        call->answer.index = ran_index;
+}
+
+/* Is there something that a query that waits is woken by? */
+static bool is_woken(const struct sim *s, const struct httpc_call *call)
+{
+    const struct sim_catalog *c = view_for(s, fault_of(s, call).fault);
+    if (is_view(call->kind))
+        return c->view_index[call->kind - SIM_VIEW_ALL] > call->ran_index &&
+               c->checks_index > call->index;
+    return index_of(s, c, call) > call->index;
 }
 
 /* A request has come: it is answered, waits for news, or is never heard of again. */
@@ -483,8 +609,9 @@ static void arrive(struct sim *s, struct httpc_call *call)
     } else if (call->index > 0 && is_well(f.fault) &&
                index_of(s, view_for(s, f.fault), call) <= call->index) {
         call->stage = SIM_CALL_BLOCKED;
+        call->ran_index = index_of(s, view_for(s, f.fault), call);
         call->at_ms = s->now_ms + call->wait_ms;
-        if (call->kind == SIM_NAMES) /* streaming, which answers the others, adds nothing */
+        if (call->kind != SIM_WATCH) /* streaming, which answers the others, adds nothing */
             call->at_ms += jitter_upto(&s->random, call->wait_ms / WAIT_JITTER_PART);
     } else {
         answer(s, call);
@@ -499,7 +626,7 @@ static void wake_blocked(struct sim *s, bool all)
         struct sim_fault_setting f = fault_of(s, call);
         if (call->stage != SIM_CALL_BLOCKED || !is_well(f.fault))
             continue;
-        if (all || index_of(s, view_for(s, f.fault), call) > call->index)
+        if (all || is_woken(s, call))
             answer(s, call);
     }
 }
@@ -514,7 +641,7 @@ static void meet_fault(struct sim *s)
             call->at_ms = CLOCK_NEVER;
         else if (call->stage == SIM_CALL_BLOCKED && (!is_well(f) || call->at_ms == CLOCK_NEVER))
             answer(s, call);
-        else if (call->stage != SIM_CALL_SENT && f == SIM_RESET)
+        else if (call->stage > SIM_CALL_SENT && f == SIM_RESET)
             answer(s, call);
     }
     wake_blocked(s, false);
@@ -573,28 +700,82 @@ static void write_body(const char *format, ...)
     body_len += (size_t)n;
 }
 
-static void write_check(const struct sim_instance *i)
+/* A row as /v1/health/state/... has it. */
+static void write_check(const struct sim *s, size_t cluster, const struct sim_check *check)
 {
-    static const char *const ids[] = {"service:i", "service:i", "service:i",
-                                      "_service_maintenance:i", "_node_maintenance"};
-    static const char *const status[] = {"passing", "warning", "critical", "critical", "critical"};
-    write_body("\"Checks\":[{\"CheckID\":\"serfHealth\",\"Status\":\"passing\"},"
-               "{\"CheckID\":\"%s\",\"Status\":\"%s\"}]",
-               ids[i->health], status[i->health]);
+    static const char *const words[SIM_VIEWS] = {"passing", "critical", "warning"};
+    static const char *const kinds[] = {"service:", "_service_maintenance:", "_node_maintenance"};
+    bool of_node = check->kind == SIM_OF_NODE;
+    char id[SIM_ADDRESS_SIZE + 64];
+    (void)snprintf(id, sizeof id, "%zu-%s-%u", cluster, check->address, check->twin);
+    write_body(
+        "{\"Node\":\"n%s\",\"CheckID\":\"%s%s\",\"Name\":\"t\",\"Status\":\"%s\",\"Notes\":\"\","
+        "\"Output\":\"} ]\\\"{\",",
+        id, kinds[check->kind], of_node ? "" : id, words[check->status]);
+    write_body("\"ServiceID\":\"%s\",\"ServiceName\":\"%s%s\",\"ServiceTags\":[],\"Definition\":{},"
+               "\"CreateIndex\":7,\"ModifyIndex\":8}",
+               of_node ? "" : id, of_node ? "" : s->config->consul.service_prefix,
+               of_node ? "" : s->ids[cluster]);
+}
+
+static void write_checks(const struct sim *s, const struct httpc_call *call)
+{
+    enum sim_view view = (enum sim_view)(call->kind - SIM_VIEW_ALL);
+    const struct sim_catalog *c = &s->viewed[view];
+    struct sim_check checks[SIM_CHECKS_MAX];
+    const char *separator = "";
+    write_body("[");
+    for (size_t i = 0; i < s->cluster_count; i++) {
+        size_t count = sim_checks_of(c->services[i].list, c->services[i].count, checks);
+        for (size_t k = 0; k < count; k++) {
+            if ((view != SIM_ANY && checks[k].status != view) ||
+                (checks[k].kind == SIM_OF_NODE && !call->of_nodes))
+                continue;
+            write_body("%s", separator);
+            write_check(s, i, &checks[k]);
+            separator = ",\n ";
+        }
+    }
+    if (c->others_fail && call->of_nodes && view != SIM_WARNED) {
+        write_body("%s", separator);
+        write_check(s, 0,
+                    &(struct sim_check){
+                        .address = "elsewhere", .kind = SIM_OF_NODE, .status = SIM_FAILING});
+        separator = ",";
+    }
+    if (call->answer.fault.fault == SIM_ODD_ROW)
+        write_body("%s{\"Node\":\"n\",\"Status\":7}", separator);
+    write_body("]");
+}
+
+static void write_checks_of(const struct sim *s, const struct sim_row *row)
+{
+    struct sim_check checks[SIM_CHECKS_MAX];
+    size_t count = sim_checks_of(&row->instance, 1, checks);
+    write_body(
+        "\"Checks\":[{\"CheckID\":\"serfHealth\",\"Status\":\"passing\",\"ServiceID\":\"\"}");
+    for (size_t k = 0; k < count; k++) {
+        write_body(",");
+        checks[k].twin = row->twin;
+        write_check(s, row->cluster, &checks[k]);
+    }
+    write_body("]");
 }
 
 static void write_rows(const struct sim *s, const struct sim_answer *a)
 {
     write_body("[");
     for (size_t k = 0; k < a->row_count; k++) {
-        const struct sim_instance *i = &a->rows[k].instance;
-        write_body("%s{\"Node\":{\"Node\":\"n%zu\",\"Address\":\"%s\",\"Meta\":null},"
-                   "\"Service\":{\"ID\":\"i%zu\",\"Service\":\"%s%s\",\"Address\":\"%s\","
-                   "\"Port\":%ld,\"Tags\":null},",
-                   k > 0 ? "," : "", k, i->on_node ? i->address : "10.255.255.254", k,
-                   s->config->consul.service_prefix, s->ids[a->rows[k].cluster],
+        const struct sim_row *row = &a->rows[k];
+        const struct sim_instance *i = &row->instance;
+        write_body("%s{\"Node\":{\"Node\":\"n%zu-%s-%u\",\"Address\":\"%s\",\"Meta\":null},"
+                   "\"Service\":{\"ID\":\"%zu-%s-%u\",",
+                   k > 0 ? "," : "", row->cluster, i->address, row->twin,
+                   i->on_node ? i->address : "10.255.255.254", row->cluster, i->address, row->twin);
+        write_body("\"Service\":\"%s%s\",\"Address\":\"%s\",\"Port\":%ld,\"Tags\":null},",
+                   s->config->consul.service_prefix, s->ids[row->cluster],
                    i->on_node ? "" : i->address, i->port);
-        write_check(i);
+        write_checks_of(s, row);
         write_body("}");
     }
     if (a->fault.fault == SIM_ODD_ROW)
@@ -627,6 +808,8 @@ static void write_reply(const struct sim *s, const struct httpc_call *call, stru
     *out = (struct httpc_reply){.status = 200, .index = a->index, .local_ip = "10.0.0.99"};
     if (call->kind == SIM_NAMES)
         write_names(s, a);
+    else if (is_view(call->kind))
+        write_checks(s, call);
     else
         write_rows(s, a);
     /* Streaming replies never fill KnownLeader in. */
@@ -647,8 +830,9 @@ static void write_reply(const struct sim *s, const struct httpc_call *call, stru
     if (fault == SIM_REFUSED || fault == SIM_RESET) {
         *out = (struct httpc_reply){.local_ip = "10.0.0.99"};
         out->error = fault == SIM_REFUSED ? "connection refused" : "connection reset by peer";
-        body_len = 0;
-        body[0] = '\0';
+        /* Of what is taken as it arrives some may have come. */
+        body_len = fault == SIM_RESET && call->on_body != NULL ? body_len / 2 : 0;
+        body[body_len] = '\0';
     }
     out->body = body;
     out->body_len = body_len;
@@ -660,7 +844,9 @@ static bool is_valid(const struct httpc_call *call)
     enum sim_fault f = call->answer.fault.fault;
     /* A token that sees only some services sees them for certain. */
     bool some_names = f == SIM_FILTERED && call->kind == SIM_NAMES && call->answer.names != 0;
-    return is_well(f) || f == SIM_EMPTY || some_names;
+    /* A view proves nothing, so it need not be whole. */
+    bool view = is_view(call->kind) && (f == SIM_FILTERED || f == SIM_DENIED);
+    return is_well(f) || f == SIM_EMPTY || some_names || view;
 }
 
 /* -- consul/httpc.h -------------------------------------------------------------------------- */
@@ -713,6 +899,38 @@ static uint64_t parameter(const char *path, const char *name, uint64_t def)
     return at != NULL ? strtoull(at + strlen(name), NULL, 10) : def;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* Filters change bytes only: what is left out otherwise is not modelled. */
+static void read_filter(const char *path, struct httpc_call *call)
+{
+    static const char ours[] = "filter=ServiceName%20matches%20%60%5E";
+    static const char and_nodes[] = "%60%20or%20ServiceID%20%3D%3D%20%22%22";
+    if (strstr(path, ours) == NULL)
+        give_up("a filter that is not modelled");
+    call->of_nodes = ends_with(path, and_nodes);
+    if (!call->of_nodes && !ends_with(path, "%60"))
+        give_up("a filter that is not modelled");
+}
+
+static bool read_view(const char *path, struct httpc_call *call)
+{
+    static const char *const paths[SIM_VIEWS] = {
+        "/v1/health/state/any?", "/v1/health/state/critical?", "/v1/health/state/warning?"};
+    for (int v = 0; v < SIM_VIEWS; v++) {
+        if (strncmp(path, paths[v], strlen(paths[v])) != 0)
+            continue;
+        call->kind = (enum sim_kind)(SIM_VIEW_ALL + v);
+        read_filter(path, call);
+        return true;
+    }
+    return false;
+}
+
 static void read_path(struct sim *s, const char *path, struct httpc_call *call)
 {
     static const char names[] = "/v1/catalog/services";
@@ -726,6 +944,8 @@ static void read_path(struct sim *s, const char *path, struct httpc_call *call)
         call->kind = SIM_NAMES;
         return;
     }
+    if (read_view(path, call))
+        return;
     if (strncmp(path, health, sizeof health - 1) != 0 ||
         strncmp(path + sizeof health - 1, s->config->consul.service_prefix, prefix) != 0)
         give_up("a request that Consul is not asked here");
@@ -746,15 +966,22 @@ struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *reque
     if (i == SIM_CALLS_MAX)
         give_up("too many requests under way");
     struct httpc_call *call = &h->calls[i];
-    call->stage = SIM_CALL_SENT;
+    call->stage = SIM_CALL_QUEUED;
     call->done = done;
+    call->on_body = request->on_body;
     call->arg = arg;
+    call->blocking = request->blocking;
     call->sent_ms = s->now_ms;
-    call->expires_ms = s->now_ms + request->timeout_ms;
-    call->at_ms = s->now_ms + latency(s);
+    call->timeout_ms = request->timeout_ms;
+    call->at_ms = call->expires_ms = CLOCK_NEVER;
     read_path(s, request->path, call);
+    if (call->index > 0 && !call->blocking)
+        give_up("a query that waits keeps others waiting");
+    for (size_t k = 0; is_view(call->kind) && k < h->pending_count; k++)
+        if (h->pending[k]->kind == call->kind)
+            give_up("two views of one kind at a time");
     h->pending[h->pending_count++] = call;
-    s->requests++;
+    s->requests[call->kind]++;
     return call;
 }
 
@@ -771,6 +998,12 @@ void httpc_cancel(struct httpc *h, struct httpc_call *call)
     for (; i < h->pending_count; i++)
         h->pending[i] = h->pending[i + 1];
     call->stage = SIM_CALL_FREE;
+}
+
+void httpc_keep(struct httpc *h, unsigned connections)
+{
+    (void)h;
+    (void)connections;
 }
 
 int64_t httpc_now(const struct httpc *h)
@@ -853,6 +1086,24 @@ static struct httpc_call *next_call(const struct sim *s, int64_t *due)
     return first;
 }
 
+/* Short calls share their connections, in the order in which they were sent. */
+static void send_queued(struct sim *s)
+{
+    struct httpc *h = &s->httpc;
+    unsigned busy = 0;
+    for (size_t i = 0; i < h->pending_count; i++)
+        busy += h->pending[i]->stage != SIM_CALL_QUEUED && !h->pending[i]->blocking;
+    for (size_t i = 0; i < h->pending_count && !s->frozen; i++) {
+        struct httpc_call *call = h->pending[i];
+        if (call->stage != SIM_CALL_QUEUED || (!call->blocking && busy >= HTTPC_SHORT_CALLS))
+            continue;
+        busy += !call->blocking;
+        call->stage = SIM_CALL_SENT;
+        call->expires_ms = s->now_ms + call->timeout_ms;
+        call->at_ms = s->now_ms + latency(s);
+    }
+}
+
 /* The callback may use the call's place for another. */
 static void deliver(struct sim *s, struct httpc_call *call, const struct httpc_reply *reply)
 {
@@ -868,11 +1119,33 @@ static void expire(struct sim *s, struct httpc_call *call)
     deliver(s, call, &reply);
 }
 
+/* The body in pieces, to who wants it so. False: that was not to their liking. */
+static bool feed(struct sim *s, const struct httpc_call *call)
+{
+    size_t len;
+    for (size_t at = 0; at < body_len; at += len) {
+        len = 1 + (size_t)jitter_upto(&s->random, PIECE_MAX - 1);
+        len = len < body_len - at ? len : body_len - at;
+        if (!call->on_body(call->arg, body + at, len))
+            return false;
+    }
+    return true;
+}
+
 static void hand_over(struct sim *s, struct httpc_call *call)
 {
     struct httpc_reply reply;
     write_reply(s, call, &reply);
-    if (is_valid(call) && call->kind == SIM_NAMES)
+    if (call->on_body != NULL && (reply.status == 200 || reply.status == 0)) {
+        if (!feed(s, call))
+            reply = (struct httpc_reply){.error = "the reply is not what Consul sends",
+                                         .local_ip = reply.local_ip};
+        reply.body = "";
+        reply.body_len = 0;
+    }
+    if (is_valid(call) && is_view(call->kind))
+        note_view(s, call);
+    else if (is_valid(call) && call->kind == SIM_NAMES)
         note_names(s, call);
     else if (is_valid(call))
         note_says(s, call);
@@ -892,7 +1165,7 @@ static void advance(struct sim *s, struct httpc_call *call)
     else if (call->stage == SIM_CALL_SENT)
         arrive(s, call);
     else if (call->stage == SIM_CALL_BLOCKED)
-        answer(s, call);
+        answer_late(s, call);
     else
         hand_over(s, call);
 }
@@ -901,6 +1174,7 @@ static void advance(struct sim *s, struct httpc_call *call)
 static bool turn(struct sim *s, int64_t end_ms)
 {
     int64_t call_at;
+    send_queued(s);
     struct httpc_call *call = next_call(s, &call_at);
     bool running = s->up && !s->frozen;
     int64_t timer_at = running ? timers_next(&s->httpc.timers) : CLOCK_NEVER;
@@ -1132,7 +1406,7 @@ void sim_init(struct sim *s, const struct config *config, struct sim_history *hi
     s->now_ms = SIM_BEGIN_MS;
     s->latency_low_ms = s->latency_high_ms = 1;
     s->write_ms = WRITE_MS;
-    s->catalog.raft = s->catalog.names_index = INDEX_BEGIN;
+    s->catalog.raft = s->catalog.names_index = s->catalog.checks_index = INDEX_BEGIN;
     jitter_seed(&s->random, seed);
     sim_remember(s);
     current = s;

@@ -5,9 +5,12 @@
  * implementation of consul/httpc.h and source/state_writer.h, and stands in for the clocks, for
  * randomness and for fsync (see CMakeLists.txt). A run is repeated exactly by its seed.
  *
- * Consul is modelled as far as its reads go: instances and their checks, an index per service and
- * one for the names, blocking queries that wait, replies that take their time each way (so that
- * they cross), lookup of names without regard to case. Faults can be put on each kind of read.
+ * Consul is modelled as far as its reads go: instances and their checks, an index per service, one
+ * for the names and one for all checks, blocking queries that wait, replies that take their time each
+ * way (so that they cross), lookup of names without regard to case. Of a query for the checks of one
+ * status it is modelled what was measured: it waits until one of that status comes, changes or goes,
+ * or, when there is none, until any changes; and its index is that of all checks. Faults can be put
+ * on each kind of read.
  *
  * Everything that happens is written as history, one event per line:
  *
@@ -15,6 +18,7 @@
  *   <ms> start | stop | kill
  *   <ms> names <asked> <index> <id>,<id>...
  *   <ms> says <id> <asked> <read|watch> <index> <address>=<good|bad|maint|odd>,...
+ *   <ms> view <all|critical|warning> <asked> <index> <id>=<number of checks>,...
  *   <ms> serves <id> <asked> <status> <live|held|restored|-> <body|->
  *
  * An answer is written when it changed, and once more after each reply about its cluster, so that
@@ -56,13 +60,17 @@ struct table;
 /* When the first run begins. */
 #define SIM_BEGIN_MS 1000000
 
+/* The checks of one status, and of all. */
+enum sim_view { SIM_ANY, SIM_FAILING, SIM_WARNED, SIM_VIEWS };
+
 enum sim_health { SIM_PASSING, SIM_WARNING, SIM_CRITICAL, SIM_MAINTENANCE, SIM_NODE_MAINTENANCE };
 
 struct sim_instance {
     char address[SIM_ADDRESS_SIZE]; /* as Consul has it; need not be one that can be served */
     long port;
     enum sim_health health;
-    bool on_node; /* only the node has the address, the service none */
+    bool on_node;   /* only the node has the address, the service none */
+    bool unchecked; /* the service has no check */
 };
 
 struct sim_service {
@@ -76,6 +84,9 @@ struct sim_catalog {
     uint64_t raft;
     uint64_t names_index;
     uint64_t extinct_index; /* a service lost its last instance: what absent ones answer with */
+    uint64_t checks_index;
+    uint64_t view_index[SIM_VIEWS]; /* when what waits for that status was last woken */
+    bool others_fail;               /* of another service and of another node a check is critical */
 };
 
 /* What goes wrong with a read. */
@@ -100,18 +111,33 @@ enum sim_fault {
     SIM_ODD_ROW,     /* one row is not what Consul sends */
 };
 
-enum sim_kind { SIM_NAMES, SIM_READ, SIM_WATCH, SIM_KINDS };
+enum sim_kind {
+    SIM_NAMES,
+    SIM_READ,
+    SIM_WATCH,
+    SIM_VIEW_ALL,
+    SIM_VIEW_CRITICAL,
+    SIM_VIEW_WARNING,
+    SIM_KINDS
+};
 
 struct sim_fault_setting {
     enum sim_fault fault;
     long status; /* of SIM_STATUS */
 };
 
-enum sim_stage { SIM_CALL_FREE, SIM_CALL_SENT, SIM_CALL_BLOCKED, SIM_CALL_ANSWERED };
+enum sim_stage {
+    SIM_CALL_FREE,
+    SIM_CALL_QUEUED, /* for one of the connections of short calls */
+    SIM_CALL_SENT,
+    SIM_CALL_BLOCKED,
+    SIM_CALL_ANSWERED
+};
 
 /* One row of a health reply; a lookup finds every spelling of the name. */
 struct sim_row {
     size_t cluster;
+    unsigned twin; /* of those of its address */
     struct sim_instance instance;
 };
 
@@ -120,21 +146,26 @@ struct sim_row {
 struct sim_answer {
     struct sim_fault_setting fault;
     uint64_t index;
-    uint64_t names; /* bits, by cluster number */
-    struct sim_row rows[SIM_ROWS_MAX];
+    uint64_t names;                    /* bits, by cluster number */
+    struct sim_row rows[SIM_ROWS_MAX]; /* not of views: see sim.viewed */
     size_t row_count;
 };
 
 struct httpc_call {
     enum sim_stage stage;
     httpc_done *done;
+    httpc_body *on_body;
     void *arg;
+    bool blocking;
+    bool of_nodes; /* the checks of nodes, too */
     enum sim_kind kind;
     size_t cluster; /* SIM_READ, SIM_WATCH */
     uint64_t index;
     int64_t wait_ms;
     int64_t sent_ms;
+    int64_t timeout_ms;
     int64_t expires_ms; /* by the caller's timeout */
+    uint64_t ran_index; /* of the query, when it began to wait */
     int64_t at_ms;      /* arrives, is answered for want of news, or is delivered */
     struct sim_answer answer;
 };
@@ -176,7 +207,8 @@ struct sim {
     bool up;
     bool frozen; /* the process is stopped, Consul is not */
     bool late_replies_expire;
-    uint64_t requests; /* sent so far */
+    uint64_t requests[SIM_KINDS];         /* sent so far */
+    struct sim_catalog viewed[SIM_VIEWS]; /* what the view that is on its way shows */
     struct httpc httpc;
     struct state_writer *writer; /* a write is under way; else NULL */
     int64_t written_at_ms;
@@ -225,6 +257,8 @@ size_t sim_cluster(struct sim *s, const char *id);
 /* What is registered in Consul from now on. */
 void sim_register(struct sim *s, size_t cluster, const struct sim_instance *list, size_t count);
 void sim_forget_all(struct sim *s);
+/* A check of another service, and one of a node without any of ours. */
+void sim_others_fail(struct sim *s, bool fail);
 /* A snapshot: taken, and restored with its indexes. */
 void sim_remember(struct sim *s);
 void sim_go_back(struct sim *s);

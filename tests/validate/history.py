@@ -8,12 +8,14 @@ One event per line, fields separated by one blank, the time first: milliseconds 
     <ms> stop | kill                     it has ended
     <ms> names <asked> <index> <ids>     a complete, valid reply to the names read was handed over
     <ms> says <id> <asked> <read|watch> <index> <instances>     the same about one cluster
+    <ms> view <all|critical|warning> <asked> <index> <counts>   the same about the checks of all clusters
     <ms> serves <id> <asked> <status> <state> <body>            an answer to a client
     <ms> silent <id> <asked>             a client got no complete answer
 
 <asked> is when the request was made. Lists are joined by commas, "-" is an empty one; an instance is
 ADDRESS=HEALTH with the health good, bad or maint, or odd=odd when its address cannot be served. A read is made
-without an index and so is authoritative, a watch is a blocking query. <slack> is how much later than a reply its
+without an index and so is authoritative, a watch is a blocking query. <counts> are ID=NUMBER, of the checks that a
+view shows of a cluster; those it shows none of are left out. <slack> is how much later than a reply its
 effect may be seen. With a slack of 0 an answer is written when it is another than before: it stands until then.
 """
 
@@ -26,7 +28,7 @@ ODD = "odd"
 GOOD, BAD, MAINTENANCE = "good", "bad", "maint"
 
 # Fields of an event beyond the time and the word; options have any number.
-_FIELDS = {"start": 0, "stop": 0, "kill": 0, "names": 3, "says": 5, "serves": 5, "silent": 2}
+_FIELDS = {"start": 0, "stop": 0, "kill": 0, "names": 3, "says": 5, "view": 4, "serves": 5, "silent": 2}
 
 
 class BadHistory(ValueError):

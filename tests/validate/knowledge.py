@@ -246,6 +246,7 @@ class MassLossGuard:
         """The program was started; it may have restored these clusters."""
         self._surely = set()  # ids of clusters that it reads
         self._heard_at = dict.fromkeys(restored, -1)  # id -> ms; of those that it may read
+        self._seen = {}  # kind of view -> {id: how many checks}, of the last one
         self._losses = deque()  # (ms, id, whether that is certain)
         self._maybe_until = self._surely_until = -1
         self.now = 0
@@ -277,6 +278,17 @@ class MassLossGuard:
     def maybe(self):
         """May it hold everything back, beyond `most_ms`?"""
         return self.now <= self._maybe_until
+
+    def see(self, kind, counts, at):
+        """A view of all clusters was handed over: those with fewer checks, or more that are not passing, lose."""
+        before = self._seen.get(kind)
+        self._seen[kind] = counts
+        if before is None or len(self._heard_at) < MASS_LOSS_CLUSTERS:
+            return
+        less, more = (counts, before) if kind == "all" else (before, counts)
+        losers = sum(less.get(cluster_id, 0) < count for cluster_id, count in more.items())
+        if 2 * losers > max(MASS_LOSS_CLUSTERS, len(self._surely)):
+            self._maybe_until = at + MASS_LOSS_DELAY_MS + self._slack
 
     def note_loss(self, cluster_id, at, surely):
         self._losses.append((at, cluster_id, surely))

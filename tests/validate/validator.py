@@ -297,6 +297,12 @@ class Run:
         for name in self.shared.intersection(cluster.addresses):
             self._changed |= self.owners[name]
 
+    def _take_view(self, line, at, kind, asked, index, counts):
+        """It says nothing of any address; but many may be seen to lose members by it."""
+        if int(asked) >= self.started_at:
+            items = counts.split(",") if counts != NOTHING else ()
+            self._guard.see(kind, {name: int(count) for name, count in (item.split("=") for item in items)}, at)
+
     def _take_serves(self, line, at, cluster_id, asked, status, state, body):
         asked = int(asked)
         if asked < self.started_at:
