@@ -116,6 +116,7 @@ struct cluster_watch {
     struct httpc_call *read_call;
     struct timer read_timer;
     bool read_again; /* something changed since this one was asked for */
+    bool told;       /* that it changed; no read was asked for since */
     bool waiting;    /* in reads */
     struct cluster_watch *next_waiting;
     struct cluster_watch *prev_waiting;

@@ -96,13 +96,16 @@ void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms)
     httpc_timer_set(w->context->httpc, &w->read_timer, at_ms > earliest ? at_ms : earliest);
 }
 
+/* Not later than one that something else wants soon. */
 static void plan_read(struct cluster_watch *w, int64_t ask_at_ms)
 {
-    cluster_watch_read_at(w, ask_at_ms < w->sweep_at_ms ? ask_at_ms : w->sweep_at_ms);
+    if (!w->told)
+        cluster_watch_read_at(w, ask_at_ms < w->sweep_at_ms ? ask_at_ms : w->sweep_at_ms);
 }
 
 void cluster_watch_check(struct cluster_watch *w)
 {
+    w->told = true;
     cluster_watch_read_at(w, httpc_now(w->context->httpc));
 }
 
@@ -316,6 +319,7 @@ static bool send_read(struct cluster_watch *w)
     struct buf path;
     buf_init(&path, 4096);
     w->last_read_ms = httpc_now(x->httpc);
+    w->told = false;
     if (catalog_health_path(&path, x->config, w->service, &read)) {
         struct httpc_request request = {.method = "GET",
                                         .path = buf_text(&path),
@@ -490,7 +494,7 @@ void cluster_watch_restart(struct cluster_watch *w)
 {
     admission_clear(&w->admission);
     w->admission.state = CLUSTER_EMPTY;
-    cluster_watch_read_at(w, httpc_now(w->context->httpc) + sweep_ms(w));
+    plan_read(w, httpc_now(w->context->httpc) + sweep_ms(w));
 }
 
 void cluster_watch_free(struct cluster_watch *w)
