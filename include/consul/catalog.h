@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/attrs.h"
+#include "consul/check_rows.h"
 #include "model/admission.h"
 
 struct buf;
@@ -62,7 +63,8 @@ struct catalog_health {
     char example[256]; /* of those: which, and why */
     uint64_t *nodes;   /* hash_bytes() of the names of all their nodes, with repetitions */
     size_t node_count;
-    bool unchecked; /* one of them has no check of its own */
+    bool unchecked;              /* one of them has no check of its own */
+    struct rows_sum rows[VIEWS]; /* their checks, as each of these lists would show them */
 };
 
 /* The instances of exactly `service`: Consul finds names without regard to case, so rows of

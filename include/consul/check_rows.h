@@ -32,6 +32,18 @@ struct check_row {
     uint64_t modify_index; /* 0: absent */
 };
 
+/* Lists of checks that are looked at: all of services; all that are critical, or warnings, of nodes too. */
+enum view_kind { VIEW_ALL, VIEW_CRITICAL, VIEW_WARNING, VIEWS };
+
+/* What tells some rows from others, whatever their order; all zeros: none. */
+struct rows_sum {
+    uint64_t sum; /* of their hashes */
+    uint32_t count;
+};
+
+void rows_sum_add(struct rows_sum *s, const struct check_row *row);
+bool rows_sum_equal(const struct rows_sum *a, const struct rows_sum *b);
+
 struct check_rows {
     void (*row)(const struct check_row *row, void *arg);
     void *arg;

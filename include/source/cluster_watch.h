@@ -30,6 +30,7 @@
 #include "base/attrs.h"
 #include "base/clock.h"
 #include "base/timers.h"
+#include "consul/check_rows.h"
 #include "model/admission.h"
 #include "model/cluster_id.h"
 #include "model/mass_loss.h"
@@ -123,10 +124,12 @@ struct cluster_watch {
     bool overtaken; /* the last read was older than the watch; the next one decides */
     int64_t last_read_ms;
     int64_t sweep_at_ms;
-    size_t seen;     /* its place in the scan */
-    size_t rows;     /* that the last scan had of it; SIZE_MAX: there was none yet */
-    bool unseen;     /* counted in context->unseen */
-    uint64_t *nodes; /* hashes of their names, of the last reply */
+    size_t seen;                 /* its place in the scan */
+    size_t rows;                 /* that the last scan had of it; SIZE_MAX: there was none yet */
+    bool unseen;                 /* counted in context->unseen */
+    struct rows_sum read[VIEWS]; /* what these would show, by the last reply... */
+    bool moved[VIEWS];           /* ... which is something else since the scan looked at it */
+    uint64_t *nodes;             /* hashes of their names, of the last reply */
     size_t node_count;
 
     struct httpc_call *watch_call;

@@ -14,6 +14,9 @@
  *             takes more than an eighth of the time (a fifth, when lists would otherwise be more
  *             than a second old).
  *
+ * What a read sees is kept beside that: views before and after a change that was undone are alike, but
+ * a read in between is not like the later one, and then another is made.
+ *
  * What no view shows is found by the regular reads: a port edited under the same service ID, and
  * services without checks; the latter are read more often (cluster_watch.c).
  *
@@ -69,8 +72,6 @@ struct node_rows;
 struct scan;
 struct watch_context;
 
-enum view_kind { VIEW_ALL, VIEW_CRITICAL, VIEW_WARNING, VIEWS };
-
 struct view {
     struct scan *scan;
     enum view_kind kind;
@@ -89,10 +90,9 @@ struct view {
     bool failing;
 };
 
-/* What one view shows of one cluster: its rows, and the sum of their hashes. */
+/* What one view shows of one cluster. */
 struct sight {
-    uint64_t sum;
-    uint32_t count;
+    struct rows_sum rows;
     bool known;
 };
 

@@ -182,6 +182,29 @@ static bool is_maintenance(const char *check_id)
                                 strncmp(check_id, service_prefix, sizeof service_prefix - 1) == 0);
 }
 
+static void note_check(struct catalog_health *out, const cJSON *check, const char *status)
+{
+    const char *node = json_string(check, "Node");
+    const char *id = json_string(check, "CheckID");
+    const char *of_service = json_string(check, "ServiceID");
+    struct check_row row = {.node = node != NULL ? node : "",
+                            .check_id = id != NULL ? id : "",
+                            .service_id = of_service != NULL ? of_service : "",
+                            .status = status};
+    if (row.service_id[0] != '\0')
+        rows_sum_add(&out->rows[VIEW_ALL], &row);
+    if (strcmp(status, "critical") == 0)
+        rows_sum_add(&out->rows[VIEW_CRITICAL], &row);
+    else if (strcmp(status, "warning") == 0)
+        rows_sum_add(&out->rows[VIEW_WARNING], &row);
+}
+
+static void note_checks(struct catalog_health *out, const cJSON *checks)
+{
+    const cJSON *check;
+    cJSON_ArrayForEach(check, checks) note_check(out, check, json_string(check, "Status"));
+}
+
 static bool read_health(const cJSON *checks, int64_t accept, enum health *out, bool *checked)
 {
     enum health worst = HEALTH_GOOD;
@@ -229,6 +252,7 @@ static bool read_row(const cJSON *item, const struct config *c, const char *serv
     if (strcmp(name, service) != 0)
         return true;
     out->unchecked |= !checked;
+    note_checks(out, json_member(item, "Checks"));
     if (node != NULL)
         out->nodes[out->node_count++] = hash_bytes(node, strlen(node));
     r.id = json_string(r.service, "ID");

@@ -3,10 +3,26 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "consul/json.h"
 
 /* A check's output is cut to 4 KB by the agent unless told otherwise; tags are as many as one likes. */
 #define ROW_MAX (1024 * 1024)
+
+void rows_sum_add(struct rows_sum *s, const struct check_row *row)
+{
+    const char *const parts[] = {row->node, row->check_id, row->service_id, row->status};
+    uint64_t hash = hash_bytes("", 0);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        hash = hash_more(hash, parts[i], strlen(parts[i]) + 1);
+    s->sum += hash;
+    s->count++;
+}
+
+bool rows_sum_equal(const struct rows_sum *a, const struct rows_sum *b)
+{
+    return a->sum == b->sum && a->count == b->count;
+}
 
 void check_rows_init(struct check_rows *r, void (*row)(const struct check_row *row, void *arg),
                      void *arg)

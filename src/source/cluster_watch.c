@@ -179,6 +179,10 @@ static void note_seen(struct cluster_watch *w, struct catalog_health *h)
     bool unseen = h->unchecked || (h->node_count > 0 && w->rows == 0);
     x->unseen = x->unseen - w->unseen + unseen;
     w->unseen = unseen;
+    for (size_t i = 0; i < VIEWS; i++) {
+        w->moved[i] |= !rows_sum_equal(&w->read[i], &h->rows[i]);
+        w->read[i] = h->rows[i];
+    }
     w->nodes = h->nodes;
     w->node_count = h->node_count;
     h->nodes = nodes; /* freed with the reply */

@@ -96,8 +96,8 @@ static void add_rows_of_node(const struct node_rows *n, uint64_t node, struct si
             high = middle;
     }
     for (; low < n->count && n->row[low].node == node; low++) {
-        out->sum += n->row[low].sum;
-        out->count++;
+        out->rows.sum += n->row[low].sum;
+        out->rows.count++;
     }
 }
 
@@ -112,15 +112,6 @@ static void add_rows_of_nodes(const struct view *v, const struct cluster_watch *
 
 /* -- what a reply says ----------------------------------------------------------------------- */
 
-static uint64_t hash_row(const struct check_row *row)
-{
-    const char *const parts[] = {row->node, row->check_id, row->service_id, row->status};
-    uint64_t hash = hash_bytes("", 0);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        hash = hash_more(hash, parts[i], strlen(parts[i]) + 1);
-    return hash;
-}
-
 /* Filters are ignored by what does not know them: the prefix is looked at here, too. */
 static void on_row(const struct check_row *row, void *arg)
 {
@@ -128,10 +119,11 @@ static void on_row(const struct check_row *row, void *arg)
     struct watch_context *x = v->scan->context;
     const char *prefix = x->config->consul.service_prefix;
     size_t len = strlen(prefix);
-    uint64_t sum = hash_row(row);
     if (row->service_id[0] == '\0') {
+        struct rows_sum one = {.count = 0};
+        rows_sum_add(&one, row);
         if (v->kind != VIEW_ALL)
-            add_node_row(v, row->node, sum);
+            add_node_row(v, row->node, one.sum);
         return;
     }
     if (strncmp(row->service, prefix, len) != 0)
@@ -139,9 +131,7 @@ static void on_row(const struct check_row *row, void *arg)
     const struct cluster_watch *w = x->find(x->arg, row->service + len);
     if (w == NULL)
         return; /* its name will be heard of, if it is a cluster */
-    struct sight *next = &v->scan->seen[w->seen].next[v->kind];
-    next->sum += sum;
-    next->count++;
+    rows_sum_add(&v->scan->seen[w->seen].next[v->kind].rows, row);
 }
 
 static bool on_body(void *arg, const char *bytes, size_t len)
@@ -153,7 +143,8 @@ static bool on_body(void *arg, const char *bytes, size_t len)
 /* Fewer instances, or more that are not passing. */
 static bool is_loss(enum view_kind kind, const struct sight *was, const struct sight *is)
 {
-    return was->known && (kind == VIEW_ALL ? is->count < was->count : is->count > was->count);
+    return was->known &&
+           (kind == VIEW_ALL ? is->rows.count < was->rows.count : is->rows.count > was->rows.count);
 }
 
 static void note_losers(struct watch_context *x, unsigned losers)
@@ -166,17 +157,21 @@ static void note_losers(struct watch_context *x, unsigned losers)
 /* Was the cluster read since it looks so? What is queued for its first read will be. */
 static bool compare(struct view *v, struct seen *seen, unsigned *losers)
 {
+    struct cluster_watch *w = seen->watch;
     struct sight *now = &seen->now[v->kind];
     struct sight is = seen->next[v->kind];
-    seen->next[v->kind] = (struct sight){.sum = 0};
-    add_rows_of_nodes(v, seen->watch, &is);
+    seen->next[v->kind] = (struct sight){.known = false};
+    add_rows_of_nodes(v, w, &is);
     is.known = true;
-    bool differs = !now->known || now->sum != is.sum || now->count != is.count;
+    bool differs = !now->known || !rows_sum_equal(&now->rows, &is.rows);
+    if (w->moved[v->kind])
+        differs |= !rows_sum_equal(&w->read[v->kind], &is.rows);
+    w->moved[v->kind] = false;
     *losers += is_loss(v->kind, now, &is);
     *now = is;
     if (v->kind == VIEW_ALL)
-        seen->watch->rows = is.count;
-    return differs && (seen->watch->was_read || seen->watch->read_call != NULL);
+        w->rows = is.rows.count;
+    return differs && (w->was_read || w->read_call != NULL);
 }
 
 /* Returns how many clusters are to be read. None is before the guard of a mass loss is up. */
@@ -228,7 +223,7 @@ static void fail(struct view *v, const struct httpc_reply *reply, const char *er
         backoff_reset(&v->backoff);
     int64_t wait = backoff_next_ms(&v->backoff, &x->jitter);
     for (size_t i = 0; i < v->scan->count; i++)
-        v->scan->seen[i].next[v->kind] = (struct sight){.sum = 0};
+        v->scan->seen[i].next[v->kind] = (struct sight){.known = false};
     if (!x->scan_fails)
         LOG_WARN(
             "cannot follow the checks in Consul: clusters are read in turn, what is served stays",
