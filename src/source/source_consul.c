@@ -352,6 +352,8 @@ static void names_failed(struct source *s, const struct httpc_reply *reply, cons
     if (x->unread < x->clusters) /* clusters of an earlier run can be read all the same */
         choose_plan(s);
     httpc_timer_set(x->httpc, &s->timer, httpc_now(x->httpc) + wait);
+    if (x->plan == PLAN_SCAN) /* they would have told of registrations */
+        (void)scan_registrations(&s->scan, s->scan.names);
     if (!s->named && !s->told_unreachable) {
         s->told_unreachable = true;
         merge_first_read(x->merge, FIRST_READ_UNREACHABLE);
