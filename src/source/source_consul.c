@@ -415,9 +415,10 @@ static void on_names(void *arg, const struct httpc_reply *reply)
         s->index = reply->index;
         names_answered(s);
     }
-    if (s->context.plan == PLAN_SCAN && moved && !s->context.scan_fails)
+    bool scans = s->context.plan == PLAN_SCAN && moved;
+    if (scans)
         wait = scan_registrations(&s->scan, s->names) - now;
-    else if (s->found == 0)
+    if ((!scans || s->context.scan_fails) && s->found == 0)
         wait = bucket_take(&s->idle_wakes, now);
     if (wait > 0)
         httpc_timer_set(s->context.httpc, &s->timer, now + wait);
