@@ -44,9 +44,6 @@ void mass_loss_init(struct mass_loss *m);
 /* A cluster, one of `clusters`, has lost a good member. True when that raised the guard. */
 bool mass_loss_note(struct mass_loss *m, struct loss *cluster, unsigned clusters, int64_t now_ms);
 
-/* So many of `clusters` were seen to lose members at one look. True when that raised the guard. */
-bool mass_loss_note_many(struct mass_loss *m, unsigned losers, unsigned clusters, int64_t now_ms);
-
 /* The cluster is no more. */
 void mass_loss_forget(struct mass_loss *m, struct loss *cluster);
 

@@ -157,6 +157,9 @@ void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms);
 /* ... or soon, because something else said that the cluster changed. */
 void cluster_watch_check(struct cluster_watch *w);
 
+/* It loses members, by a reply of its own or as the scan sees it. */
+void cluster_watch_note_loss(struct cluster_watch *w);
+
 /* The plan is another one now. */
 void cluster_watch_follow_plan(struct cluster_watch *w);
 

@@ -37,12 +37,7 @@ bool mass_loss_note(struct mass_loss *m, struct loss *cluster, unsigned clusters
     m->newest = cluster;
     m->recent++;
 
-    return mass_loss_note_many(m, m->recent, clusters, now_ms);
-}
-
-bool mass_loss_note_many(struct mass_loss *m, unsigned losers, unsigned clusters, int64_t now_ms)
-{
-    if (clusters < MASS_LOSS_CLUSTERS || 2 * losers <= clusters)
+    if (clusters < MASS_LOSS_CLUSTERS || 2 * m->recent <= clusters)
         return false;
     bool rises = now_ms >= m->guarded_until_ms;
     m->guarded_until_ms = now_ms + MASS_LOSS_DELAY_MS;

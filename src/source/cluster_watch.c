@@ -153,10 +153,10 @@ static void fail(struct cluster_watch *w, long status, const char *error)
 
 /* -- what a reply means ---------------------------------------------------------------------- */
 
-static void note_loss(struct cluster_watch *w, int64_t now_ms)
+void cluster_watch_note_loss(struct cluster_watch *w)
 {
     struct watch_context *x = w->context;
-    if (mass_loss_note(&x->mass_loss, &w->loss, x->clusters, now_ms))
+    if (mass_loss_note(&x->mass_loss, &w->loss, x->clusters, httpc_now(x->httpc)))
         LOG_WARN("most clusters lose members at once: nobody leaves for now",
                  F_INT("clusters", x->clusters), F_INT("for_ms", MASS_LOSS_DELAY_MS));
 }
@@ -208,7 +208,7 @@ static bool observe(struct cluster_watch *w, struct catalog_health *h, bool auth
         return false;
     w->news = d.changed || d.losing;
     if (d.losing)
-        note_loss(w, now);
+        cluster_watch_note_loss(w);
     note_unusable(w, h);
     note_seen(w, h);
     publish_observed(w, d.changed ? d.why : NULL);

@@ -147,15 +147,8 @@ static bool is_loss(enum view_kind kind, const struct sight *was, const struct s
            (kind == VIEW_ALL ? is->rows.count < was->rows.count : is->rows.count > was->rows.count);
 }
 
-static void note_losers(struct watch_context *x, unsigned losers)
-{
-    if (mass_loss_note_many(&x->mass_loss, losers, x->clusters, httpc_now(x->httpc)))
-        LOG_WARN("most clusters lose members at once: nobody leaves for now",
-                 F_INT("clusters", x->clusters), F_INT("for_ms", MASS_LOSS_DELAY_MS));
-}
-
 /* Was the cluster read since it looks so? What is queued for its first read will be. */
-static bool compare(struct view *v, struct seen *seen, unsigned *losers)
+static bool compare(struct view *v, struct seen *seen)
 {
     struct cluster_watch *w = seen->watch;
     struct sight *now = &seen->now[v->kind];
@@ -167,28 +160,27 @@ static bool compare(struct view *v, struct seen *seen, unsigned *losers)
     if (w->moved[v->kind])
         differs |= !rows_sum_equal(&w->read[v->kind], &is.rows);
     w->moved[v->kind] = false;
-    *losers += is_loss(v->kind, now, &is);
+    if (is_loss(v->kind, now, &is))
+        cluster_watch_note_loss(w);
     *now = is;
     if (v->kind == VIEW_ALL)
         w->rows = is.rows.count;
     return differs && (w->was_read || w->read_call != NULL);
 }
 
-/* Returns how many clusters are to be read. None is before the guard of a mass loss is up. */
+/* Returns how many clusters are to be read. None is before all that lose members here are noted. */
 static size_t take_view(struct view *v)
 {
     struct scan *s = v->scan;
     size_t changed = 0;
-    unsigned losers = 0;
     if (v->nodes != NULL)
         qsort(v->nodes->row, v->nodes->count, sizeof v->nodes->row[0], compare_nodes);
     for (size_t i = 0; i < s->count; i++) {
-        if (!compare(v, &s->seen[i], &losers))
+        if (!compare(v, &s->seen[i]))
             continue;
         changed++;
         cluster_watch_check(s->seen[i].watch);
     }
-    note_losers(s->context, losers);
     return changed;
 }
 

@@ -281,14 +281,12 @@ class MassLossGuard:
 
     def see(self, kind, counts, at):
         """A view of all clusters was handed over: those with fewer checks, or more that are not passing, lose."""
-        before = self._seen.get(kind)
+        before = self._seen.get(kind, counts)
         self._seen[kind] = counts
-        if before is None or len(self._heard_at) < MASS_LOSS_CLUSTERS:
-            return
         less, more = (counts, before) if kind == "all" else (before, counts)
-        losers = sum(less.get(cluster_id, 0) < count for cluster_id, count in more.items())
-        if 2 * losers > max(MASS_LOSS_CLUSTERS, len(self._surely)):
-            self._maybe_until = at + MASS_LOSS_DELAY_MS + self._slack
+        for cluster_id, count in more.items():
+            if less.get(cluster_id, 0) < count:
+                self.note_loss(cluster_id, at, surely=False)
 
     def note_loss(self, cluster_id, at, surely):
         self._losses.append((at, cluster_id, surely))
