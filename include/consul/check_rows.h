@@ -29,7 +29,6 @@ struct check_row {
     const char *service_id; /* "": a check of the whole node */
     const char *service;    /* its name; "" with a check of the node */
     const char *status;
-    uint64_t modify_index; /* 0: absent */
 };
 
 /* Lists of checks that are looked at: all of services; all that are critical, or warnings, of nodes too. */

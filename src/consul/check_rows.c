@@ -54,15 +54,12 @@ static bool take_row(struct check_rows *r)
     cJSON *json = json_parse(buf_text(&r->text), r->text.len, &error);
     if (json == NULL)
         return wrong(r, error.text);
-    const cJSON *index = json_member(json, "ModifyIndex");
     struct check_row row = {
         .node = text_of(json, "Node"),
         .check_id = text_of(json, "CheckID"),
         .service_id = text_of(json, "ServiceID"),
         .service = text_of(json, "ServiceName"),
         .status = text_of(json, "Status"),
-        .modify_index =
-            cJSON_IsNumber(index) && index->valuedouble >= 1 ? (uint64_t)index->valuedouble : 0,
     };
     bool ok = row.node != NULL && row.node[0] != '\0' && row.check_id != NULL &&
               row.service_id != NULL && row.service != NULL && row.status != NULL &&
