@@ -42,6 +42,8 @@ bool agent_deregister_path(struct buf *out, const char *service_id) MUST_CHECK;
 bool agent_maintenance_path(struct buf *out, const char *service_id, bool enable) MUST_CHECK;
 bool agent_services_path(struct buf *out, const char *owner) MUST_CHECK;
 bool agent_checks_path(struct buf *out, const char *name_prefix) MUST_CHECK;
+/* 404 if the agent does not have it. */
+bool agent_service_path(struct buf *out, const char *service_id) MUST_CHECK;
 bool agent_catalog_path(struct buf *out, const char *service) MUST_CHECK;
 
 /* The body of a registration. Its Meta carries a hash of itself, so that any difference between
@@ -58,6 +60,9 @@ struct agent_view *agent_view_new(const struct httpc_reply *services_reply,
 bool agent_view_add_checks(struct agent_view *v, const struct httpc_reply *reply,
                            struct error *reterr) MUST_CHECK;
 void agent_view_free(struct agent_view *v);
+
+/* Is there a service with that ID? */
+bool agent_view_lists(const struct agent_view *v, const char *service_id);
 
 /* Is `s` there exactly so, with its check? */
 bool agent_view_has(const struct agent_view *v, const struct agent_service *s);

@@ -17,9 +17,18 @@
 #define MAINTENANCE_REASON "nsaddrd is stopping"
 #define MAINTENANCE_PREFIX "_service_maintenance:"
 
+/* The members of an object by name: an object itself is a list, in which to find each of a thousand
+ * members takes a million steps. */
+struct index {
+    const cJSON **members; /* sorted */
+    size_t count;
+};
+
 struct agent_view {
     cJSON *services; /* ID -> service */
     cJSON *checks;   /* CheckID -> check, or NULL */
+    struct index by_id;
+    struct index by_check_id;
 };
 
 /* "<service-id>:check" */
@@ -62,6 +71,13 @@ bool agent_checks_path(struct buf *out, const char *name_prefix)
     (void)snprintf(filter, sizeof filter, "ServiceName matches \"^%s\"", name_prefix);
     (void)buf_append_str(out, "/v1/agent/checks");
     url_append_param(out, "filter", filter);
+    return !out->failed;
+}
+
+bool agent_service_path(struct buf *out, const char *service_id)
+{
+    (void)buf_append_str(out, "/v1/agent/service/");
+    url_append_encoded(out, service_id);
     return !out->failed;
 }
 
@@ -200,15 +216,65 @@ static cJSON *parse_map(const struct httpc_reply *reply, struct error *reterr)
     return map;
 }
 
+static int compare_members(const void *a, const void *b)
+{
+    const cJSON *const *x = a;
+    const cJSON *const *y = b;
+    return strcmp((*x)->string, (*y)->string);
+}
+
+static bool index_make(struct index *index, const cJSON *object)
+{
+    size_t count = 0;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, object) count++;
+    const cJSON **members = calloc(count + 1, sizeof(const cJSON *));
+    if (members == NULL)
+        return false;
+    count = 0;
+    cJSON_ArrayForEach(member, object) members[count++] = member;
+    qsort(members, count, sizeof *members, compare_members);
+    *index = (struct index){.members = members, .count = count};
+    return true;
+}
+
+static void index_clear(struct index *index)
+{
+    free(index->members);
+    *index = (struct index){.count = 0};
+}
+
+static int compare_name(const void *name, const void *member)
+{
+    const cJSON *const *m = member;
+    return strcmp(name, (*m)->string);
+}
+
+/* NULL when it is missing or there twice, as json_member() has it. */
+static const cJSON *index_find(const struct index *index, const char *name)
+{
+    if (index->count == 0)
+        return NULL;
+    const cJSON **found =
+        bsearch(name, index->members, index->count, sizeof *index->members, compare_name);
+    if (found == NULL)
+        return NULL;
+    size_t at = (size_t)(found - index->members);
+    bool twice = (at > 0 && strcmp(index->members[at - 1]->string, name) == 0) ||
+                 (at + 1 < index->count && strcmp(index->members[at + 1]->string, name) == 0);
+    return twice ? NULL : *found;
+}
+
 struct agent_view *agent_view_new(const struct httpc_reply *services_reply, struct error *reterr)
 {
     cJSON *services = parse_map(services_reply, reterr);
     if (services == NULL)
         return NULL;
     struct agent_view *v = calloc(1, sizeof *v);
-    if (v == NULL) {
+    if (v == NULL || !index_make(&v->by_id, services)) {
         error_set(reterr, "out of memory");
         cJSON_Delete(services);
+        free(v);
         return NULL;
     }
     v->services = services;
@@ -218,10 +284,17 @@ struct agent_view *agent_view_new(const struct httpc_reply *services_reply, stru
 bool agent_view_add_checks(struct agent_view *v, const struct httpc_reply *reply,
                            struct error *reterr)
 {
+    struct index by_check_id;
     cJSON *checks = parse_map(reply, reterr);
     if (checks == NULL)
         return false;
+    if (!index_make(&by_check_id, checks)) {
+        cJSON_Delete(checks);
+        return error_set(reterr, "out of memory");
+    }
+    index_clear(&v->by_check_id);
     cJSON_Delete(v->checks);
+    v->by_check_id = by_check_id;
     v->checks = checks;
     return true;
 }
@@ -230,6 +303,8 @@ void agent_view_free(struct agent_view *v)
 {
     if (v == NULL)
         return;
+    index_clear(&v->by_id);
+    index_clear(&v->by_check_id);
     cJSON_Delete(v->services);
     cJSON_Delete(v->checks);
     free(v);
@@ -260,15 +335,20 @@ static bool has_check(const struct agent_view *v, const char *service_id)
     struct buf id;
     buf_init(&id, 1024);
     bool has = append_check_id(&id, service_id) &&
-               same_text(json_member(v->checks, buf_text(&id)), "ServiceID", service_id);
+               same_text(index_find(&v->by_check_id, buf_text(&id)), "ServiceID", service_id);
     buf_clear(&id);
     return has;
+}
+
+bool agent_view_lists(const struct agent_view *v, const char *service_id)
+{
+    return index_find(&v->by_id, service_id) != NULL;
 }
 
 bool agent_view_has(const struct agent_view *v, const struct agent_service *s)
 {
     char hash[17];
-    const cJSON *has = json_member(v->services, s->id);
+    const cJSON *has = index_find(&v->by_id, s->id);
     const cJSON *meta = json_member(has, "Meta");
     if (has == NULL || !same_text(has, "Service", s->name) ||
         !same_text(has, "Address", s->address) || json_port(json_member(has, "Port")) != s->port ||
@@ -287,7 +367,7 @@ bool agent_view_in_own_maintenance(const struct agent_view *v, const char *servi
     struct buf id;
     buf_init(&id, 1024);
     bool ours = buf_printf(&id, "%s%s", MAINTENANCE_PREFIX, service_id) &&
-                same_text(json_member(v->checks, buf_text(&id)), "Notes", MAINTENANCE_REASON);
+                same_text(index_find(&v->by_check_id, buf_text(&id)), "Notes", MAINTENANCE_REASON);
     buf_clear(&id);
     return ours;
 }

@@ -275,6 +275,26 @@ TEST(test_agent__misses_a_service)
     assert_false(has(&s, cJSON_CreateObject(), checks_with(&s)));
 }
 
+TEST(test_agent__lists_what_is_there_in_whatever_form)
+{
+    struct agent_view *v =
+        view_of(cJSON_Parse("{\"d\":{},\"b\":{},\"c\":null,\"e\":{},\"a\":1}"), NULL);
+    static const char *const listed[] = {"a", "b", "c", "d", "e"};
+    for (size_t i = 0; i < COUNT_OF(listed); i++)
+        assert_true(agent_view_lists(v, listed[i]));
+    assert_false(agent_view_lists(v, "bb"));
+    assert_false(agent_view_lists(v, ""));
+    agent_view_free(v);
+}
+
+TEST(test_agent__what_is_there_twice_is_not_there)
+{
+    struct agent_view *v = view_of(cJSON_Parse("{\"b\":{},\"a\":{},\"b\":{}}"), NULL);
+    assert_true(agent_view_lists(v, "a"));
+    assert_false(agent_view_lists(v, "b"));
+    agent_view_free(v);
+}
+
 TEST(test_agent__misses_a_check)
 {
     struct agent_service s = child();
@@ -493,6 +513,8 @@ int main(void)
         cmocka_unit_test(test_agent__paths_encode_what_they_name),
         cmocka_unit_test(test_agent__sees_what_was_registered),
         cmocka_unit_test(test_agent__misses_a_service),
+        cmocka_unit_test(test_agent__lists_what_is_there_in_whatever_form),
+        cmocka_unit_test(test_agent__what_is_there_twice_is_not_there),
         cmocka_unit_test(test_agent__misses_a_check),
         cmocka_unit_test(test_agent__a_check_of_another_service_is_not_ours),
         cmocka_unit_test(test_agent__sees_another_name),
