@@ -14,7 +14,7 @@ from fake_consul import Instance, Reply
 from waiting import Watcher, eventually
 
 REGISTER = "/v1/agent/service/register"
-# The repair round is 15 s with some jitter.
+# The repair round is 10 s with some jitter.
 REPAIR_DEADLINE = 25
 ONE = Instance("10.0.0.1")
 
@@ -174,13 +174,13 @@ def test_cluster_that_was_never_live_has_no_child(start, consul):
     assert seen.values() == [sorted(ALL)]
 
 
-# Repair: one test that waits for rounds, since each takes 15 s
+# Repair: one test that waits for rounds, since each takes 10 s
 
 def eventually_reconciled(consul, since):
     """Waits until a whole round of reading, and writing where needed, has begun and ended."""
     def done():
         calls = consul.requests("/v1/agent/*", since=since)
-        return calls and all(call.answered_at and time.monotonic() - call.answered_at > 0.5 for call in calls)
+        return consul.requests("/v1/agent/checks", since=since) and all(call.answered_at and time.monotonic() - call.answered_at > 0.5 for call in calls)
     eventually(done, "a repair round", REPAIR_DEADLINE)
 
 
@@ -221,6 +221,74 @@ def test_only_what_is_lost_or_different_is_written_again(start, consul):
     order = [write.json()["Name"] for write in consul.writes(since=forgotten_at)]
     assert order[0] == "nameSvrIndex"
     assert sorted(order) == sorted(ALL)
+
+
+# Many clusters
+
+MANY = 300
+
+
+@pytest.fixture
+def start_many(start, consul):
+    """A daemon with so many clusters of its own that the agent is not to be written to all at once."""
+    def start_many(options=None):
+        clusters = [{"id": f"c{n}", "addresses": ["10.0.9.1:9876"]} for n in range(MANY)]
+        daemon = start({"static_clusters": clusters, **(options or {})})
+        eventually(lambda: len(consul.registrations()) == MANY + 3, "all are registered", 30)
+        return daemon
+
+    return start_many
+
+
+def writes_in_the_busiest_second(consul, since):
+    times = [write.at for write in consul.writes(since=since)]
+    return max(sum(at <= other < at + 1 for other in times) for at in times)
+
+
+def test_many_lost_registrations_are_back_soon_at_a_bounded_rate(start_many, consul):
+    daemon = start_many()
+    assert len(daemon.log_lines("many registrations in Consul to bring up to date")) == 1
+    consul.forget_registrations()
+    forgotten_at = time.monotonic()
+    eventually(lambda: len(consul.registrations()) == MANY + 3, "all are back", 30)
+    order = [write.json()["Name"] for write in consul.requests(REGISTER, since=forgotten_at)]
+    assert order[0] == "nameSvrIndex"
+    assert sorted(order) == sorted(set(order))
+    # 100 a second after a burst of 10; a request may wait for its turn in the fake.
+    assert writes_in_the_busiest_second(consul, forgotten_at) <= 120
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_writes_that_are_too_many_for_consul_get_fewer_and_go_on(start_many, consul, status):
+    daemon = start_many()
+    refusal = consul.answer(REGISTER, Reply(status, "rate limit exceeded"))
+    consul.forget_registrations()
+    eventually(lambda: refusal.used >= 3, "some tries", 30)
+    assert daemon.log_lines("Consul wants fewer writes")
+    assert not daemon.log_lines("cannot register")
+    refused = [write.at for write in consul.requests(REGISTER, when=lambda write: write.status == status)]
+    assert max(sum(at <= other < at + 0.1 for other in refused) for at in refused) <= 3
+    refusal.remove()
+    eventually(lambda: len(consul.registrations()) == MANY + 3, "all are back", 60)
+
+
+def test_stop_leaves_the_parent_beside_children_that_stay(start_many, consul):
+    """An alias of a parent that is gone passes: fabio would route by it for ever."""
+    daemon = start_many()
+    parent = f"nameSvrIndex-127.0.0.1-{daemon.port}"
+
+    def slowly(request, reply):
+        reply.delay = 0.1
+        return reply
+
+    consul.answer("/v1/agent/service/deregister/*", slowly)
+    daemon.signal(signal.SIGTERM)
+    assert timed(lambda: daemon.wait(20)) < 18
+    left = consul.registrations()
+    assert parent in left and len(left) > 1
+    assert consul.in_maintenance(parent)
+    (line,) = daemon.log_lines("not everything is deregistered, but all is in maintenance")
+    assert f"left={len(left)}" in line or f"left={len(left) + 1}" in line  # one was under way
 
 
 def test_registration_comes_back_soon_after_the_agent_does(start, consul):

@@ -12,6 +12,7 @@
 #define CHILD(id) "nameSvrIndex-" id "-10.0.0.5-8080"
 #define SERVICES "/v1/agent/services"
 #define CHECKS "/v1/agent/checks"
+#define PARENT_PATH "/v1/agent/service/" PARENT
 #define REGISTER_PATH "/v1/agent/service/register"
 #define REGISTER "PUT " REGISTER_PATH
 #define DEREGISTER "PUT /v1/agent/service/deregister/"
@@ -22,6 +23,7 @@ static struct registry *registry;
 static struct httpc *httpc;
 static struct announce *announce;
 static int drained;
+static size_t applied; /* so many requests the agent knows of */
 
 /* What the agent has, from the registrations it was sent. */
 static cJSON *agent_services, *agent_checks;
@@ -61,6 +63,7 @@ static int setup(void **state)
     registry = NULL;
     httpc = NULL;
     announce = NULL;
+    applied = 0;
     agent_services = agent_checks = NULL;
     return 0;
 }
@@ -96,6 +99,27 @@ static void serve(const char *ids)
     announce_wake(announce);
 }
 
+/* Serves a list for each of the clusters "c0", "c1", ... */
+static void serve_many(size_t count)
+{
+    struct endpoint e;
+    assert_true(endpoint_make(&e, "10.0.0.1", 9876));
+    struct table *empty = table_new();
+    assert_non_null(empty);
+    struct table *t = table_copy(empty, count);
+    table_unref(empty);
+    assert_non_null(t);
+    for (size_t i = 0; i < count; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "c%zu", i);
+        struct cluster *made = cluster_new(id, CLUSTER_LIVE, 1, &e, 1);
+        assert_non_null(made);
+        table_set(t, made);
+    }
+    registry_publish(registry, t);
+    announce_wake(announce);
+}
+
 /* What the agent would have after the registrations and deregistrations since `from`. */
 static void apply_writes(size_t from)
 {
@@ -124,6 +148,15 @@ static void apply_writes(size_t from)
     tell_agent();
 }
 
+/* Until just after a round of reading: the next one is at least 8 s away. */
+static void await_round(void)
+{
+    size_t before = fake_count(httpc, "GET " SERVICES);
+    for (int i = 0; i < 200 && fake_count(httpc, "GET " SERVICES) == before; i++)
+        fake_run(httpc, 100);
+    assert_int_equal(fake_count(httpc, "GET " SERVICES), before + 1);
+}
+
 /* Clusters "a" and "b" are registered, and the agent says so. */
 static void begin_registered(void)
 {
@@ -135,6 +168,38 @@ static void begin_registered(void)
     apply_writes(0);
     fake_run(httpc, 60000);
     assert_int_equal(fake_count(httpc, REGISTER), 3);
+    await_round();
+}
+
+/* Time passes, and the agent knows what it was told. */
+static void run_live(int64_t ms)
+{
+    for (int64_t at = 0; at < ms; at += 100) {
+        fake_run(httpc, 100);
+        if (applied < httpc->request_count)
+            apply_writes(applied);
+        applied = httpc->request_count;
+    }
+}
+
+static int agent_has(void)
+{
+    return cJSON_GetArraySize(agent_services);
+}
+
+/* A round that reads in the midst of a step of run_live() does not see the writes of that step. */
+#define TWICE_MAX 50
+
+/* The agent lost all that was registered. */
+static void lose_all(void)
+{
+    cJSON_Delete(agent_services);
+    cJSON_Delete(agent_checks);
+    agent_services = cJSON_CreateObject();
+    agent_checks = cJSON_CreateObject();
+    applied = httpc->request_count;
+    tell_agent();
+    fake_rule(httpc, PARENT_PATH, 404, 0, "unknown service ID");
 }
 
 static size_t writes(void)
@@ -267,7 +332,7 @@ TEST(test_announce__a_lost_child_is_repaired)
     begin_registered();
     cJSON_DeleteItemFromObjectCaseSensitive(agent_services, CHILD("a"));
     tell_agent();
-    fake_run(httpc, 18500);
+    fake_run(httpc, 12500);
     assert_true(fake_count(httpc, REGISTER) > 3);
     assert_string_equal(registered_id(3), CHILD("a"));
 }
@@ -277,7 +342,7 @@ TEST(test_announce__a_lost_check_is_repaired)
     begin_registered();
     cJSON_DeleteItemFromObjectCaseSensitive(agent_checks, PARENT ":check");
     tell_agent();
-    fake_run(httpc, 18500);
+    fake_run(httpc, 12500);
     assert_string_equal(registered_id(3), PARENT);
 }
 
@@ -290,14 +355,225 @@ TEST(test_announce__a_new_cluster_is_registered_soon)
     assert_string_equal(registered_id(3), CHILD("c"));
 }
 
+TEST(test_announce__changes_that_concern_no_child_ask_nothing)
+{
+    begin_registered();
+    size_t before = httpc->request_count;
+    serve("abXY");
+    for (int i = 0; i < 100; i++)
+        announce_wake(announce);
+    fake_run(httpc, 1500);
+    assert_int_equal(httpc->request_count, before);
+}
+
 TEST(test_announce__many_changes_are_one_look)
 {
     begin_registered();
-    size_t before = fake_count(httpc, "GET " SERVICES);
-    for (int i = 0; i < 100; i++)
-        announce_wake(announce);
-    fake_run(httpc, 1050);
-    assert_int_equal(fake_count(httpc, "GET " SERVICES), before + 1);
+    fake_run(httpc, 1000);
+    size_t before = writes();
+    for (int i = 0; i < 20; i++) {
+        serve(i % 2 == 0 ? "abc" : "ab");
+        fake_run(httpc, 40);
+    }
+    assert_true(writes() <= before + 1);
+}
+
+TEST(test_announce__a_change_asks_for_the_parent_alone)
+{
+    begin_registered();
+    fake_run(httpc, 100);
+    size_t from = httpc->request_count;
+    serve("abc");
+    fake_run(httpc, 1100);
+    assert_int_equal(fake_find(httpc, "GET " PARENT_PATH, from), from);
+    assert_int_equal(fake_find(httpc, REGISTER, from), from + 1);
+    assert_int_equal(httpc->request_count, from + 2);
+}
+
+TEST(test_announce__no_child_is_written_to_an_agent_that_lost_the_parent)
+{
+    begin_registered();
+    lose_all();
+    serve("abc");
+    fake_run(httpc, 1100);
+    assert_string_equal(registered_id(3), PARENT);
+    assert_int_equal(fake_count(httpc, REGISTER), 3 + 4);
+}
+
+TEST(test_announce__an_agent_that_lost_all_is_found_out_by_the_parent)
+{
+    begin_registered();
+    lose_all();
+    fake_run(httpc, 3700);
+    assert_string_equal(registered_id(3), PARENT);
+    assert_int_equal(fake_count(httpc, REGISTER), 3 + 3);
+}
+
+TEST(test_announce__a_change_while_consul_fails_does_not_hurry)
+{
+    begin_registered();
+    fake_rule(httpc, SERVICES, 500, 0, "no");
+    await_round();
+    size_t before = fake_count(httpc, "GET ");
+    for (int i = 0; i < 18; i++) {
+        serve(i % 2 == 0 ? "abc" : "ab");
+        fake_run(httpc, 100);
+    }
+    assert_int_equal(fake_count(httpc, "GET "), before);
+}
+
+TEST(test_announce__a_child_that_was_changed_is_registered_again)
+{
+    begin_registered();
+    cJSON *child = cJSON_GetObjectItemCaseSensitive(agent_services, CHILD("b"));
+    cJSON_ReplaceItemInObjectCaseSensitive(child, "Port", cJSON_CreateNumber(1));
+    tell_agent();
+    fake_run(httpc, 12500);
+    assert_string_equal(registered_id(3), CHILD("b"));
+}
+
+TEST(test_announce__children_under_an_older_address_are_removed_before_their_parent)
+{
+    begin("register.advertise=", NULL);
+    httpc->local_ip = "10.0.0.7";
+    tell_agent();
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    httpc->local_ip = "10.0.0.8";
+    tell_agent();
+    fake_run(httpc, 12500);
+    size_t made = fake_find(httpc, "PUT " REGISTER_PATH, 0);
+    for (int i = 0; i < 3; i++)
+        made = fake_find(httpc, REGISTER, made + 1);
+    size_t child = fake_find(httpc, DEREGISTER "nameSvrIndex-a-10.0.0.7-8080", 0);
+    size_t parent = fake_find(httpc, DEREGISTER "nameSvrIndex-10.0.0.7-8080", 0);
+    assert_true(made != SIZE_MAX && child != SIZE_MAX && parent != SIZE_MAX);
+    assert_true(child < parent && made < parent);
+}
+
+/* -- a thousand ------------------------------------------------------------------------------ */
+
+/* No more than a burst and a second's share within any second. */
+static void assert_bounded_rate(size_t per_second)
+{
+    size_t share = per_second + 10;
+    int64_t *at = calloc(httpc->request_count + 1, sizeof *at);
+    assert_non_null(at);
+    size_t count = 0;
+    for (size_t i = 0; i < httpc->request_count; i++)
+        if (strcmp(httpc->requests[i].method, "PUT") == 0)
+            at[count++] = httpc->requests[i].at_ms;
+    for (size_t i = share; i < count; i++)
+        if (at[i] - at[i - share] < 990)
+            fail_msg("%zu writes within %d ms", share + 1, (int)(at[i] - at[i - share]));
+    free(at);
+}
+
+TEST(test_announce__a_thousand_lost_children_are_back_at_a_bounded_rate)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve_many(1000);
+    run_live(12000);
+    assert_int_equal(agent_has(), 1001);
+    lose_all();
+    size_t before = writes();
+    run_live(3700 + 11000);
+    assert_int_equal(agent_has(), 1001);
+    assert_string_equal(registered_id(before), PARENT);
+    assert_true(writes() <= before + 1001 + TWICE_MAX);
+    assert_bounded_rate(100);
+}
+
+TEST(test_announce__a_new_cluster_does_not_wait_for_repairs)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve_many(1000);
+    run_live(3000);
+    serve_many(1001);
+    run_live(1200);
+    assert_true(agent_has() < 600);
+    assert_non_null(cJSON_GetObjectItemCaseSensitive(agent_services, CHILD("c1000")));
+}
+
+TEST(test_announce__a_cluster_that_ends_before_its_turn_costs_no_write)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve_many(1000);
+    run_live(2000);
+    size_t made = fake_count(httpc, REGISTER);
+    assert_true(made < 500);
+    serve_many(0);
+    run_live(10000);
+    assert_int_equal(agent_has(), 1);
+    assert_true(fake_count(httpc, REGISTER) <= made + 110);
+    assert_true(fake_count(httpc, DEREGISTER) <= fake_count(httpc, REGISTER) - 1 + TWICE_MAX);
+}
+
+/* What was queued is kept; writing gets slower, and quick again. */
+static void assert_refusals_slow_down(long status)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve_many(300);
+    run_live(1000);
+    size_t made = fake_count(httpc, REGISTER);
+    size_t reads = fake_count(httpc, "GET " SERVICES);
+    fake_rule(httpc, REGISTER_PATH, status, 0, "rate limit exceeded");
+    fake_run(httpc, 20000);
+    size_t tries = fake_count(httpc, REGISTER) - made;
+    assert_true(tries >= 3 && tries <= 40);
+    /* The rounds of 20 s, and not one more for each refusal. */
+    assert_true(fake_count(httpc, "GET " SERVICES) <= reads + 3);
+    applied = httpc->request_count;
+    fake_rule(httpc, REGISTER_PATH, 200, 0, "");
+    run_live(8000 + 12000);
+    assert_int_equal(agent_has(), 301);
+    assert_bounded_rate(100);
+}
+
+TEST(test_announce__too_many_requests_slow_writing_down)
+{
+    assert_refusals_slow_down(429);
+}
+
+TEST(test_announce__unavailable_slows_writing_down)
+{
+    assert_refusals_slow_down(503);
+}
+
+TEST(test_announce__a_refused_read_is_tried_again_later)
+{
+    begin(NULL, NULL);
+    fake_rule(httpc, SERVICES, 429, 0, "rate limit exceeded");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 60000);
+    assert_true(fake_count(httpc, "GET " SERVICES) >= 7);
+    assert_true(fake_count(httpc, "GET " SERVICES) <= 30);
+    tell_agent();
+    run_live(9000);
+    assert_int_equal(agent_has(), 2);
+}
+
+TEST(test_announce__single_mode_does_the_same_for_ten_thousand_clusters)
+{
+    begin("register.mode=single", NULL);
+    registry_set_ready(registry);
+    serve_many(10000);
+    fake_run(httpc, 2000);
+    assert_int_equal(fake_count(httpc, REGISTER), 1);
+    apply_writes(0);
+    await_round();
+    await_round();
+    size_t before = httpc->request_count;
+    serve_many(10000);
+    serve_many(9000);
+    fake_run(httpc, 2000);
+    assert_int_equal(httpc->request_count, before);
 }
 
 TEST(test_announce__the_child_of_a_cluster_that_is_gone_is_removed)
@@ -527,12 +803,91 @@ TEST(test_announce__a_refused_child_does_not_keep_the_others_out)
     assert_int_equal(fake_count(httpc, REGISTER), 4);
 }
 
+TEST(test_announce__a_parent_stays_beside_a_child_that_cannot_be_deregistered)
+{
+    begin_registered();
+    fake_rule(httpc, "/v1/agent/service/deregister/" CHILD("a"), 500, 0, "no");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER CHILD("b")), 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 0);
+}
+
+TEST(test_announce__a_drain_of_a_thousand_ends_in_time_and_leaves_the_parent)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve_many(1000);
+    run_live(15000);
+    size_t from = httpc->request_count;
+    fake_no_rule(httpc, "/v1/agent/service/");
+    announce_drain(announce, on_drained, NULL);
+    for (int i = 0; i < 490; i++) { /* Consul takes 20 ms for each */
+        fake_run(httpc, 20);
+        struct httpc_call *call = fake_pending(httpc, "/v1/agent/service/");
+        if (call != NULL)
+            fake_answer(httpc, call, 200, 0, "");
+    }
+    assert_int_equal(drained, 0);
+    fake_run(httpc, 300);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_find(httpc, MAINTENANCE PARENT "?enable=true", from), from);
+    assert_true(fake_count(httpc, DEREGISTER) >= 400);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 0);
+    assert_null(httpc->calls);
+    assert_null(httpc->timers.root);
+}
+
+TEST(test_announce__a_drain_of_a_thousand_is_done_in_time_by_a_quick_consul)
+{
+    begin(NULL, NULL);
+    registry_set_ready(registry);
+    serve_many(1000);
+    run_live(15000);
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 9900);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 1001);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 1);
+    assert_bounded_rate(200);
+}
+
+TEST(test_announce__a_drain_waits_and_goes_on_when_consul_wants_fewer_writes)
+{
+    begin_registered();
+    fake_rule(httpc, "/v1/agent/service/", 429, 0, "rate limit exceeded");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 10);
+    assert_int_equal(fake_count(httpc, MAINTENANCE), 1);
+    fake_rule(httpc, "/v1/agent/service/", 200, 0, "");
+    fake_run(httpc, 5000);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 3);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 1);
+}
+
+TEST(test_announce__a_drain_takes_back_what_a_token_without_rights_does_not_show)
+{
+    begin_registered();
+    cJSON_Delete(agent_services);
+    agent_services = cJSON_CreateObject();
+    tell_agent();
+    fake_rule(httpc, REGISTER_PATH, 403, 0, "Permission denied");
+    await_round();
+    size_t from = httpc->request_count;
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    assert_true(fake_find(httpc, DEREGISTER CHILD("a"), from) != SIZE_MAX);
+    assert_true(fake_find(httpc, DEREGISTER CHILD("b"), from) != SIZE_MAX);
+    assert_true(fake_find(httpc, DEREGISTER PARENT, from) != SIZE_MAX);
+}
+
 TEST(test_announce__a_drain_cancels_what_is_under_way)
 {
     begin_registered();
     fake_no_rule(httpc, SERVICES);
-    serve("abc");
-    fake_run(httpc, 2000);
+    fake_run(httpc, 12500);
     assert_int_equal(fake_count_pending(httpc, SERVICES), 1);
     announce_drain(announce, on_drained, NULL);
     assert_int_equal(fake_count_pending(httpc, SERVICES), 0);
@@ -570,7 +925,8 @@ TEST(test_announce__freeing_leaves_nothing_behind)
     begin_registered();
     fake_no_rule(httpc, SERVICES);
     announce_wake(announce);
-    fake_run(httpc, 2000);
+    fake_run(httpc, 12500);
+    assert_int_equal(fake_count_pending(httpc, SERVICES), 1);
     announce_free(announce);
     announce = NULL;
     assert_null(httpc->calls);
@@ -605,7 +961,36 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_announce__a_lost_check_is_repaired, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__a_new_cluster_is_registered_soon, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_announce__changes_that_concern_no_child_ask_nothing,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__many_changes_are_one_look, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_change_asks_for_the_parent_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__no_child_is_written_to_an_agent_that_lost_the_parent, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__an_agent_that_lost_all_is_found_out_by_the_parent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_change_while_consul_fails_does_not_hurry,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_child_that_was_changed_is_registered_again,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__children_under_an_older_address_are_removed_before_their_parent, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_thousand_lost_children_are_back_at_a_bounded_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_new_cluster_does_not_wait_for_repairs,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_cluster_that_ends_before_its_turn_costs_no_write, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__too_many_requests_slow_writing_down, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__unavailable_slows_writing_down, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_refused_read_is_tried_again_later, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__single_mode_does_the_same_for_ten_thousand_clusters, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_announce__the_child_of_a_cluster_that_is_gone_is_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__services_of_others_are_left_alone, setup,
@@ -624,6 +1009,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_announce__drains_maintenance_then_children_then_the_parent, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_takes_back_what_is_registered_not_what_is_served, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_announce__the_end_of_the_drain_is_told_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announce__a_drain_without_registration_ends_at_once,
@@ -634,6 +1022,27 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_announce__a_drain_does_not_wait_for_a_reply_that_never_comes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_slow_consul_does_not_hold_the_drain_for_ever, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_failed_round_does_not_hide_what_was_registered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_refused_child_does_not_keep_the_others_out,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_parent_stays_beside_a_child_that_cannot_be_deregistered, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_of_a_thousand_ends_in_time_and_leaves_the_parent, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_of_a_thousand_is_done_in_time_by_a_quick_consul, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_waits_and_goes_on_when_consul_wants_fewer_writes, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_drain_takes_back_what_a_token_without_rights_does_not_show, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_announce__a_drain_cancels_what_is_under_way, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
@@ -643,15 +1052,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_announce__freeing_leaves_nothing_behind, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announce__free_and_wake_take_null, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            test_announce__a_drain_takes_back_what_is_registered_not_what_is_served, setup,
-            teardown),
-        cmocka_unit_test_setup_teardown(
-            test_announce__a_slow_consul_does_not_hold_the_drain_for_ever, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            test_announce__a_failed_round_does_not_hide_what_was_registered, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_announce__a_refused_child_does_not_keep_the_others_out,
-                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
