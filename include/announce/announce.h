@@ -21,8 +21,8 @@
  * Stopping: the parent goes into maintenance first, for then every alias turns critical at once
  * (when a parent is merely deregistered its aliases stay passing: measured on Consul 1.22), then
  * the children are deregistered, at most 200 a second, then the parent. What cannot be deregistered
- * in time stays critical, beside its parent, until Consul deregisters it by itself, after
- * register.deregister_after.
+ * in time stays critical, beside its parent, until Consul deregisters it by itself: children after
+ * register.deregister_after, the parent two minutes later (wanted.c).
  *
  * Threads  new, free: main thread, while httpc does not run. wake, drain: httpc thread. drain_state: any.
  * Errors   Consul's refusals are logged once per kind and tried again, for ever.

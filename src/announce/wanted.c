@@ -8,6 +8,13 @@
 #define TEXT_MAX_BYTES 1024
 #define TAG_MAX_BYTES 4096
 
+/*
+ * Consul forgets what is critical for too long in a pass every 30 s (agent/agent.go reapServices). A
+ * child whose parent is forgotten first passes for ever, and a thousand children turn critical some
+ * seconds after their parent does: so the parent stays longer than they do.
+ */
+#define PARENT_STAYS_MS 120000
+
 void wanted_clear(struct wanted *w)
 {
     buf_clear(&w->id);
@@ -47,7 +54,9 @@ bool wanted_make(const struct config *c, const struct identity *identity, const 
         .alias_of = cluster == NULL ? NULL : parent_id,
         .interval_ms = c->reg.check_interval_ms,
         .timeout_ms = c->reg.check_timeout_ms,
-        .deregister_after_ms = c->reg.deregister_after_ms,
+        .deregister_after_ms =
+            c->reg.deregister_after_ms +
+            (cluster == NULL && c->reg.mode == REGISTER_PER_CLUSTER ? PARENT_STAYS_MS : 0),
     };
     return true;
 }

@@ -59,7 +59,7 @@ def test_parent_has_the_only_http_check(start, consul):
     (check,) = checks_of(parent)
     assert check["HTTP"] == f"http://127.0.0.1:{daemon.port}/readyz"
     assert (seconds(check["Interval"]), seconds(check["Timeout"]), check["Status"]) == (5, 2, "passing")
-    assert seconds(check["DeregisterCriticalServiceAfter"]) == 30 * 60
+    assert seconds(check["DeregisterCriticalServiceAfter"]) == (30 + 2) * 60  # longer than its children
     assert check.get("FailuresBeforeCritical") == 2
     url = urlsplit(check["HTTP"])
     assert wire.get(url.port, url.path).status == 200
@@ -76,6 +76,7 @@ def test_child_routes_its_cluster_and_follows_the_parent(start, consul):
     assert check["AliasService"] == by_name(consul)["nameSvrIndex"]["ID"]
     assert check["Status"] == "passing"
     assert not {"HTTP", "TCP", "TTL", "Interval"} & set(check)
+    assert seconds(check["DeregisterCriticalServiceAfter"]) == 30 * 60
 
 
 def test_children_come_after_their_parent(start, consul):
@@ -101,7 +102,9 @@ def test_nothing_is_registered_before_it_is_ready(start, consul):
 def test_single_mode_is_one_service_with_one_route(start, consul):
     start({"register.mode": "single"})
     eventually_registered(consul, "nameSvrIndex")
-    assert by_name(consul)["nameSvrIndex"]["Tags"] == ["urlprefix-/rocketmq/"]
+    (parent,) = consul.registrations().values()
+    assert parent["Tags"] == ["urlprefix-/rocketmq/"]
+    assert seconds(parent["Check"]["DeregisterCriticalServiceAfter"]) == 30 * 60
     consul.set_service("nameServerc", [ONE])
     with Watcher(consul.registered_names) as seen:
         seen.observe(1)

@@ -280,6 +280,21 @@ TEST(test_announce__single_mode_registers_one_route_for_all)
     assert_non_null(strstr(httpc->requests[at].body, "\"Tags\":[\"urlprefix-/rocketmq/\"]"));
 }
 
+TEST(test_announce__consul_forgets_children_before_their_parent)
+{
+    begin("register.deregister_after=5m", NULL);
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 2000);
+    size_t parent = fake_find(httpc, REGISTER, 0);
+    size_t child = fake_find(httpc, REGISTER, parent + 1);
+    static const char after[] = "\"DeregisterCriticalServiceAfter\":";
+    assert_string_equal(strtok(strstr(httpc->requests[parent].body, after), ","),
+                        "\"DeregisterCriticalServiceAfter\":\"420s\"");
+    assert_string_equal(strtok(strstr(httpc->requests[child].body, after), ","),
+                        "\"DeregisterCriticalServiceAfter\":\"300s\"");
+}
+
 TEST(test_announce__reads_before_it_writes)
 {
     begin(NULL, NULL);
@@ -950,6 +965,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_announce__clusters_without_a_list_have_no_child, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announce__single_mode_registers_one_route_for_all,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__consul_forgets_children_before_their_parent,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__reads_before_it_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__writes_one_at_a_time, setup, teardown),
