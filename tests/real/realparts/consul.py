@@ -70,6 +70,10 @@ class Consul:
     def kill(self):
         self._process.kill()
 
+    def log(self):
+        """What it logged since its last start; every request is in it."""
+        return self._process.output()
+
     def register(self, name, port, *, service_id, tags=(), tcp_check=True):
         """Registers a service of this host. Its check starts critical, as Nomad's do."""
         service = {
