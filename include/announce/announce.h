@@ -14,8 +14,8 @@
  *
  * Only differences are written, one call at a time, the parent first, then changes, then repairs, at
  * most 100 a second after a burst of 10 (pace.h). So 1,000 lost children are back 10 s after the loss
- * was found out, or as soon as Consul can: a Consul 1.22 agent takes 7 ms for each when it has a
- * processor to itself. 429 and 503 slow writing down, to one a second and less, and it grows back;
+ * was found out, or as soon as Consul can: for the first 1,000 a Consul 1.22 agent needs 7 to 10 ms
+ * of a processor each, and the more children there are the more. 429 and 503 slow writing down, to one a second and less, and it grows back;
  * what is left to do stays.
  *
  * Stopping: the parent goes into maintenance first, for then every alias turns critical at once

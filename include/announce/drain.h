@@ -6,6 +6,9 @@
 #ifndef ANNOUNCE_DRAIN_H
 #define ANNOUNCE_DRAIN_H
 
+/* All of it. */
+#define DRAIN_TOTAL_MS 10000
+
 struct announce;
 
 /* The next one. */

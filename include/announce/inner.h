@@ -64,6 +64,7 @@ struct announce {
     bool read_now;      /* all was read since there was nothing to write */
     bool draining;
     bool in_maintenance;
+    unsigned unanswered; /* writes in a row, while stopping */
     void (*drained)(void *arg);
     void *drained_arg;
     atomic_int drain_state;

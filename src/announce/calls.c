@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "announce/calls.h"
 
+#include "announce/drain.h"
 #include "base/log.h"
 #include "consul/agent.h"
 
@@ -33,13 +34,22 @@ void announce_fail(struct announce *a, const char *doing, const char *error)
     announce_fail_for(a, doing, error, RETRY_MS);
 }
 
+static int64_t timeout_ms(const struct announce *a)
+{
+    if (!a->draining)
+        return CALL_TIMEOUT_MS;
+    /* An agent that took the maintenance lives, and is busy with it: the end of the drain bounds
+     * that. */
+    return a->in_maintenance ? DRAIN_TOTAL_MS : DRAIN_TIMEOUT_MS;
+}
+
 bool announce_call(struct announce *a, enum step step, const char *method, const char *path,
                    const char *body, httpc_done *done)
 {
     struct httpc_request request = {.method = method,
                                     .path = path,
                                     .body = body,
-                                    .timeout_ms = a->draining ? DRAIN_TIMEOUT_MS : CALL_TIMEOUT_MS,
+                                    .timeout_ms = timeout_ms(a),
                                     .max_body = REPLY_MAX};
     a->call = path != NULL ? httpc_send(a->httpc, &request, done, a) : NULL;
     if (a->call != NULL)

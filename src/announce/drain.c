@@ -7,8 +7,6 @@
 #include "announce/writing.h"
 #include "base/log.h"
 
-#define DRAIN_TOTAL_MS 10000
-
 static void log_drained(struct announce *a)
 {
     size_t left = registrations_present(a->set);

@@ -47,6 +47,7 @@ static void note_written(struct announce *a, enum need done)
 {
     struct registration *r = a->writing;
     pace_succeeded(&a->pace);
+    a->unanswered = 0;
     if (r == NULL) {
         a->maintain = false;
         a->in_maintenance = a->draining;
@@ -71,6 +72,16 @@ static void note_pace(struct announce *a, const char *id, const char *error)
     a->failing = true;
 }
 
+/* Without a reply the rest would only wait for the same. But an agent that has just put a thousand
+ * children into maintenance is busy with that for seconds: then one is tried again. */
+static bool answers_again(struct announce *a)
+{
+    if (!a->in_maintenance || ++a->unanswered > 1)
+        return false;
+    registrations_queue(a->set, a->writing, a->writing_turn);
+    return true;
+}
+
 static void on_written(struct announce *a, const struct httpc_reply *reply, enum need done)
 {
     struct error error;
@@ -86,8 +97,7 @@ static void on_written(struct announce *a, const struct httpc_reply *reply, enum
     } else if (a->draining) {
         LOG_WARN("cannot deregister while stopping", F_STR("service", id),
                  F_STR("error", error.text));
-        /* No reply at all: the rest would only wait for the same. */
-        if (reply->status == 0) {
+        if (reply->status == 0 && !answers_again(a)) {
             announce_end_drain(a);
             return;
         }

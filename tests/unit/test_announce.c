@@ -882,6 +882,36 @@ TEST(test_announce__a_drain_waits_and_goes_on_when_consul_wants_fewer_writes)
     assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 1);
 }
 
+TEST(test_announce__an_agent_busy_with_the_maintenance_is_given_time)
+{
+    begin_registered();
+    fake_no_rule(httpc, "/v1/agent/service/");
+    fake_rule(httpc, "/v1/agent/service/maintenance/", 200, 0, "");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 100);
+    struct httpc_call *call = fake_pending(httpc, "/v1/agent/service/deregister/");
+    assert_non_null(call);
+    assert_int_equal(call->timeout_ms, 10000);
+    fake_answer(httpc, call, 0, 0, "");
+    assert_int_equal(drained, 0);
+    fake_rule(httpc, "/v1/agent/service/deregister/", 200, 0, "");
+    fake_run(httpc, 1000);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 4);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 1);
+}
+
+TEST(test_announce__an_agent_that_dies_in_the_midst_is_not_waited_for)
+{
+    begin_registered();
+    fake_rule(httpc, "/v1/agent/service/deregister/", 0, 0, "");
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 100);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fake_count(httpc, DEREGISTER), 2);
+    assert_int_equal(fake_count(httpc, DEREGISTER PARENT), 0);
+}
+
 TEST(test_announce__a_drain_takes_back_what_a_token_without_rights_does_not_show)
 {
     begin_registered();
@@ -1068,6 +1098,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announce__freeing_leaves_nothing_behind, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__an_agent_busy_with_the_maintenance_is_given_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__an_agent_that_dies_in_the_midst_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__free_and_wake_take_null, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
