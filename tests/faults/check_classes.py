@@ -111,6 +111,7 @@ def _some_seen(_, truth):
 CHECK_CLASSES = {
     "checks: cut in the middle": lambda: Checks(_cut, told=True),
     "checks: only all, cut": lambda: Checks(_cut, told=True, which="any"),
+    "checks: end is missing": lambda: Checks(lambda _, truth: Reply(200, truth.body[:-1]), told=True),
     "checks: not JSON": lambda: Checks(Reply(200, "[{Node: n}]"), told=True),
     "checks: row without a node": lambda: Checks(_without("Node"), told=True),
     "checks: row without a status": lambda: Checks(_without("Status"), told=True),
