@@ -513,7 +513,7 @@ coverage() {
         NSADDRD_BIN=$root/build-cov/nsaddrd "$python" -m pytest -p no:cacheprovider -q --tb=short \
             "${side_by_side[@]}" tests/daemon
     } >"$reports/coverage.log" 2>&1
-    branches 90 src/ && branches 100 src/model/admission.c 'src/source/(spool|journal|restore).c'
+    branches 90 src/ && branches 100 src/model/admission.c 'src/source/(spool|journal|restore|state_read).c'
 }
 
 bench() {

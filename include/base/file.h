@@ -27,6 +27,9 @@ bool file_replace(const char *dir, const char *name, const void *bytes, size_t l
 /* Writes all of it at `offset`; false with errno set. */
 bool file_write_at(int fd, const void *bytes, size_t len, uint64_t offset) MUST_CHECK;
 
+/* Makes the names in `dir` durable; false with errno set. */
+bool file_sync_dir(const char *dir) MUST_CHECK;
+
 /* Opens (creating it if needed) and locks `path` against every other process; the lock ends
  * with the returned descriptor. -1 with *reterr filled when another process holds it. */
 int file_lock(const char *path, struct error *reterr) MUST_CHECK;

@@ -3,25 +3,32 @@
  *
  * Two text files in state.dir:
  *
- *   nsaddrd.state    all lists, replaced atomically and synced, at most once a second
+ *   nsaddrd.state    all lists, replaced atomically and synced
  *     nsaddrd-state 2
  *     source <service_prefix> <datacenter> <namespace> <partition>      ("-" for an empty one)
  *     sequence <number of the last change that is in it>
  *     cluster <id> <live or held since, ms since 1970, for people> <list>[ <withheld>]
  *     end <number of clusters> <FNV-1a of all bytes before this line, 16 hex digits>
  *
- *   nsaddrd.journal  the changes since then, each written before it is served (journal.h)
+ *   nsaddrd.journal  the changes since then, each written before it is served, and synced within a
+ *                    second (journal.h)
  *     <number of the change> cluster <id> <since> <list>[ <withheld>]
  *     <number of the change> gone <id>
  *
  * What is withheld is what another cluster claims, too (claims.h): it is still known to be so after
  * a restart.
  *
- * So what was served is what is restored, whenever the process ends. A journal is only followed
- * from where the state file ends; whichever of both a crash leaves older, the outcome is the same.
+ * So what was served is what is restored, whenever the process ends; a power failure may take what
+ * was not synced yet. A journal is only followed from where the state file ends; whichever of both a
+ * crash leaves older, the outcome is the same.
+ *
+ * The whole is written when there is no state file yet, when the journal has outgrown both it and
+ * 256 KiB, at a clean stop, after a start that found a journal, and after a failure. So what is
+ * written in all is in proportion to what changes, however many lists there are.
  *
  * A file that is damaged, cut, of another version or of another source is refused as a whole with
- * one line, and kept aside with ".damaged" behind its name.
+ * one line, and kept aside with ".damaged" behind its name. Of the journal's end, which was never
+ * synced, what is not right is left out with a warning: that is what a power failure leaves.
  *
  * Ownership  The folder belongs to one process: spool_open() locks it.
  * Threads    open, restore, start, close: main thread, while httpc does not run. The rest: those

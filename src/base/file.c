@@ -69,7 +69,7 @@ bool file_write_at(int fd, const void *bytes, size_t len, uint64_t offset)
     return true;
 }
 
-static bool sync_dir(const char *dir)
+bool file_sync_dir(const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
@@ -96,7 +96,7 @@ bool file_replace(const char *dir, const char *name, const void *bytes, size_t l
     int saved = errno;
     bool closed = close(fd) == 0;
     if (written && closed && rename(temp, path) == 0)
-        return sync_dir(dir) || fail(reterr, "sync the folder", dir);
+        return file_sync_dir(dir) || fail(reterr, "sync the folder", dir);
     if (!written)
         errno = saved;
     saved = errno;

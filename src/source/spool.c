@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "source/spool.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdint.h>
@@ -23,12 +22,12 @@
 #include "source/journal.h"
 #include "source/merge.h"
 #include "source/restore.h"
+#include "source/state_read.h"
 #include "source/state_writer.h"
 
-#define FILE_NAME "nsaddrd.state"
 #define LOCK_NAME "nsaddrd.lock"
-/* 100,000 clusters of 20 addresses fit four times. */
-#define FILE_MAX (256 * 1024 * 1024)
+/* A journal up to this, or up to the size of the state file, is not worth a whole write. */
+#define JOURNAL_MIN (256 * 1024)
 #define WRITE_SPACING_MS 1000
 #define RETRY_MS 10000
 
@@ -46,10 +45,16 @@ struct spool {
     struct buf unwritten; /* records the journal did not take */
     bool journal_stopped; /* it lacks a record: of no use until the whole file is written */
     struct state_writer writer;
-    bool writing;
-    struct buf since; /* records of changes since that write was started */
+    enum { NOTHING, WHOLE, SYNC } writing;
+    struct buf text;          /* the whole, while it is written: the writer's */
+    struct journal_sync sync; /* the same, of a sync */
+    size_t text_len;
+    struct buf since; /* records of changes since the write of the whole was started */
+    size_t state_len; /* of the state file; 0: there is none */
     int64_t last_write_ms;
-    bool dirty; /* there are changes that no write was started for */
+    bool whole_wanted; /* whatever the journal's size */
+    bool dirty;        /* there are changes that no write of the whole was started for */
+    bool pending;      /* there are changes that neither that nor a sync was started for */
     bool failing;
 };
 
@@ -71,6 +76,7 @@ static void spool_free(struct spool *s)
     buf_clear(&s->noted);
     buf_clear(&s->unwritten);
     buf_clear(&s->since);
+    buf_clear(&s->text);
     free(s);
 }
 
@@ -84,9 +90,10 @@ struct spool *spool_open(const struct config *config, struct error *reterr)
     }
     s->config = config;
     buf_init(&s->source, 4096);
-    buf_init(&s->noted, FILE_MAX);
-    buf_init(&s->unwritten, FILE_MAX);
-    buf_init(&s->since, FILE_MAX);
+    buf_init(&s->noted, STATE_FILE_MAX);
+    buf_init(&s->unwritten, STATE_FILE_MAX);
+    buf_init(&s->since, STATE_FILE_MAX);
+    buf_init(&s->text, STATE_FILE_MAX);
     if (!make_source_line(config, &s->source)) {
         error_set(reterr, "out of memory");
         spool_free(s);
@@ -134,101 +141,148 @@ static bool write_cluster(const struct cluster *c, void *arg)
     return append_cluster(w->out, c);
 }
 
-static bool render(const struct spool *s, struct buf *out)
+static bool render(struct spool *s)
 {
-    struct writing w = {.out = out};
+    struct writing w = {.out = &s->text};
     const struct table *t = merge_table(s->merge);
-    (void)buf_append_str(out, STATE_HEADER);
-    (void)buf_append(out, s->source.data, s->source.len);
-    (void)buf_printf(out, "sequence %" PRIu64 "\n", s->sequence);
+    buf_clear(&s->text);
+    (void)buf_append_str(&s->text, STATE_HEADER);
+    (void)buf_append(&s->text, s->source.data, s->source.len);
+    (void)buf_printf(&s->text, "sequence %" PRIu64 "\n", s->sequence);
     table_each(t, write_cluster, &w);
     table_unref(t);
-    uint64_t sum = hash_bytes(buf_text(out), out->len);
-    return buf_printf(out, "end %zu %016" PRIx64 "\n", w.count, sum);
+    uint64_t sum = hash_bytes(buf_text(&s->text), s->text.len);
+    bool ok = buf_printf(&s->text, "end %zu %016" PRIx64 "\n", w.count, sum);
+    s->text_len = s->text.len;
+    return ok;
 }
 
+static bool write_whole(void *arg, struct error *reterr)
+{
+    struct spool *s = arg;
+    bool ok =
+        file_replace(s->config->state.dir, STATE_FILE_NAME, s->text.data, s->text.len, reterr);
+    buf_clear(&s->text);
+    return ok;
+}
+
+static bool sync_journal(void *arg, struct error *reterr)
+{
+    const struct spool *s = arg;
+    return journal_sync(&s->sync, reterr);
+}
+
+/* Only a write of the whole makes up for it. */
 static void note_failure(struct spool *s, const char *error)
 {
     if (!s->failing)
         LOG_ERROR("cannot write the state file, serving goes on", F_STR("error", error),
                   F_INT("next_try_ms", RETRY_MS));
     s->failing = true;
+    s->whole_wanted = true;
 }
 
-/* The state file is written, or could not be. What came meanwhile is in the journal alone. */
-static void written(struct spool *s, bool ok, const char *error)
+/* The whole is written, or could not be. What came meanwhile is in the journal alone. */
+static void whole_written(struct spool *s, bool ok, const char *error)
 {
-    s->writing = false;
     if (!ok) {
         s->dirty = true;
+        s->pending = true;
         note_failure(s, error);
         return;
     }
-    bool kept = false;
+    s->state_len = s->text_len;
     if (s->since.failed)
         return; /* the journal has more than is needed, and goes on */
-    if (s->since.len > 0)
-        kept = !journal_replace(&s->journal, s->since.data, s->since.len);
-    else
+    if (s->since.len == 0)
         journal_remove(&s->journal);
-    if (kept)
+    else if (!journal_replace(&s->journal, s->since.data, s->since.len))
         return;
     buf_clear(&s->unwritten);
+    buf_clear(&s->since);
     s->journal_stopped = false;
+    s->whole_wanted = false;
     if (s->failing)
         LOG_INFO("the state file is written again", F_STR("dir", s->config->state.dir));
     s->failing = false;
 }
 
+static void journal_synced(struct spool *s, bool ok, const char *error)
+{
+    if (ok) {
+        journal_end_sync(&s->journal);
+        return;
+    }
+    s->pending = true;
+    note_failure(s, error);
+}
+
+static void end_writing(struct spool *s)
+{
+    state_writer_wait(&s->writer);
+    if (s->writing == WHOLE)
+        whole_written(s, s->writer.ok, s->writer.error.text);
+    else
+        journal_synced(s, s->writer.ok, s->writer.error.text);
+    s->writing = NOTHING;
+}
+
 static void on_written(void *arg)
 {
     struct spool *s = arg;
-    state_writer_wait(&s->writer);
-    written(s, s->writer.ok, s->writer.error.text);
-    if (s->dirty)
+    end_writing(s);
+    if (s->pending)
         httpc_timer_set(s->httpc, &s->timer,
                         s->last_write_ms + (s->writer.ok ? WRITE_SPACING_MS : RETRY_MS));
+}
+
+/* So that all that is written in the end is in proportion to the changes. */
+static bool has_outgrown(const struct spool *s)
+{
+    return s->journal.len > (s->state_len > JOURNAL_MIN ? s->state_len : JOURNAL_MIN);
 }
 
 static void on_timer(void *arg)
 {
     struct spool *s = arg;
-    struct buf text;
-    buf_init(&text, FILE_MAX);
     s->last_write_ms = httpc_now(s->httpc);
-    if (!render(s, &text)) {
-        buf_clear(&text);
+    bool whole = s->whole_wanted || s->state_len == 0 || has_outgrown(s);
+    if (whole && !render(s)) {
+        buf_clear(&s->text);
         note_failure(s, "out of memory");
         httpc_timer_set(s->httpc, &s->timer, s->last_write_ms + RETRY_MS);
         return;
     }
-    s->dirty = false;
-    s->writing = true;
-    buf_clear(&s->since);
-    state_writer_start(&s->writer, &text);
+    s->pending = false;
+    s->writing = whole ? WHOLE : SYNC;
+    if (whole) {
+        s->dirty = false;
+        buf_clear(&s->since);
+    } else {
+        s->sync = journal_begin_sync(&s->journal);
+    }
+    state_writer_start(&s->writer, whole ? write_whole : sync_journal);
 }
 
 static void mark(struct spool *s)
 {
-    if (!s->dirty && !s->writing)
+    if (!s->pending && s->writing == NOTHING)
         httpc_timer_set(s->httpc, &s->timer, s->last_write_ms + WRITE_SPACING_MS);
     s->dirty = true;
+    s->pending = true;
 }
 
 /* At the end nothing else is to be kept waiting. */
 static void write_in_place(struct spool *s)
 {
     struct error error;
-    struct buf text;
-    buf_init(&text, FILE_MAX);
     buf_clear(&s->since);
-    bool ok = render(s, &text);
+    bool ok = render(s);
     if (ok)
-        ok = file_replace(s->config->state.dir, FILE_NAME, text.data, text.len, &error);
+        ok = write_whole(s, &error);
     else
         error_set(&error, "out of memory");
-    buf_clear(&text);
-    written(s, ok, error.text);
+    whole_written(s, ok, error.text);
 }
 
 /* -- writing changes ------------------------------------------------------------------------- */
@@ -274,7 +328,7 @@ void spool_commit(struct spool *s)
     if (s->noted_sequence == s->sequence)
         return;
     write_journal(s);
-    if (s->writing) { /* that it failed is looked at when the write has ended */
+    if (s->writing == WHOLE) { /* that it failed is looked at when the write has ended */
         (void)buf_append(&s->since, s->noted.data, s->noted.len);
         s->since.failed |= s->noted.failed;
     }
@@ -288,14 +342,10 @@ void spool_start(struct spool *s, struct httpc *httpc, struct merge *merge)
     s->httpc = httpc;
     s->merge = merge;
     s->timer = TIMER(on_timer, s);
-    s->writer = (struct state_writer){.dir = s->config->state.dir,
-                                      .name = FILE_NAME,
-                                      .httpc = httpc,
-                                      .done = on_written,
-                                      .arg = s};
+    s->writer = (struct state_writer){.httpc = httpc, .done = on_written, .arg = s};
     s->last_write_ms = httpc_now(httpc) - WRITE_SPACING_MS;
     merge_save_to(merge, s);
-    if (s->journal.fd >= 0)
+    if (s->whole_wanted)
         mark(s); /* what an earlier run did not write as a whole */
 }
 
@@ -303,10 +353,8 @@ void spool_close(struct spool *s)
 {
     if (s == NULL)
         return;
-    if (s->writing) {
-        state_writer_wait(&s->writer);
-        written(s, s->writer.ok, s->writer.error.text);
-    }
+    if (s->writing != NOTHING)
+        end_writing(s);
     if (s->dirty)
         write_in_place(s);
     if (s->httpc != NULL)
@@ -320,93 +368,18 @@ void spool_close(struct spool *s)
 
 /* -- reading --------------------------------------------------------------------------------- */
 
-enum outcome { TAKEN, REFUSED, CANNOT };
-
-/* Is it us, now, rather than the file? Without memory any of the calls may have failed. */
-static bool is_passing(int code)
-{
-    static const int passing[] = {ENOMEM, EMFILE, ENFILE};
-    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
-        if (code == passing[i])
-            return true;
-    return false;
-}
-
-static enum outcome cannot(const struct spool *s, int code, struct error *reterr)
-{
-    error_set(reterr, "cannot read the state in %s: %s", s->config->state.dir, strerror(code));
-    return CANNOT;
-}
-
-static void refuse_state(const struct spool *s, const char *path, const char *why)
-{
-    char aside[PATH_MAX];
-    (void)snprintf(aside, sizeof aside, "%s/%s.damaged", s->config->state.dir, FILE_NAME);
-    bool kept = rename(path, aside) == 0;
-    LOG_ERROR("the state file is refused, starting without it", F_STR("file", path),
-              F_STR("error", why), F_STR("kept_as", kept ? aside : "(could not be renamed)"));
-}
-
-static enum outcome read_state(struct spool *s, struct merge *merge, struct error *reterr)
-{
-    char path[PATH_MAX];
-    struct error error;
-    struct buf text;
-    enum outcome outcome = TAKEN;
-    const char *why = NULL;
-    buf_init(&text, FILE_MAX);
-    (void)snprintf(path, sizeof path, "%s/%s", s->config->state.dir, FILE_NAME);
-    errno = 0;
-    if (file_read(path, &text, &error))
-        why = restore_state(&text, &s->source, merge, &s->sequence);
-    else if (errno != ENOENT)
-        why = error.text;
-    if (why != NULL && is_passing(errno)) {
-        outcome = cannot(s, errno, reterr);
-    } else if (why != NULL) {
-        outcome = REFUSED;
-        refuse_state(s, path, why);
-    }
-    buf_clear(&text);
-    return outcome;
-}
-
-static enum outcome read_journal(struct spool *s, struct merge *merge, struct error *reterr)
-{
-    struct buf records;
-    enum outcome outcome = TAKEN;
-    bool older = false;
-    buf_init(&records, FILE_MAX);
-    errno = 0;
-    const char *why = journal_read(&s->journal, &records);
-    if (why == NULL && records.len > 0 && !restore_journal(&records, merge, &s->sequence, &older))
-        why = "it does not continue the state file, or a line in it is not one of ours";
-    if (why != NULL && is_passing(errno)) {
-        outcome = cannot(s, errno, reterr);
-    } else if (why != NULL) {
-        outcome = REFUSED;
-        journal_close(&s->journal);
-        journal_keep_aside(&s->journal);
-        LOG_ERROR("the journal of the state file is refused, starting without it",
-                  F_STR("dir", s->config->state.dir), F_STR("error", why));
-    } else if (older) {
-        journal_close(&s->journal); /* the next one takes its place */
-    }
-    buf_clear(&records);
-    return outcome;
-}
-
 bool spool_restore(struct spool *s, struct merge *merge, struct registry *registry,
                    struct error *reterr)
 {
-    enum outcome outcome = read_state(s, merge, reterr);
-    if (outcome == TAKEN)
-        outcome = read_journal(s, merge, reterr);
-    else if (outcome == REFUSED)
-        journal_keep_aside(&s->journal); /* it continues what is not there */
-    if (outcome == CANNOT)
+    struct state_read read;
+    bool ok = state_read(s->config->state.dir, &s->source, &s->journal, merge, &read, reterr);
+    s->unwritten = read.records;
+    s->sequence = read.sequence;
+    s->noted_sequence = read.sequence;
+    s->state_len = read.state_len;
+    s->whole_wanted = read.has_journal;
+    if (!ok)
         return false;
-    s->noted_sequence = s->sequence;
     const struct table *t = merge_table(merge);
     size_t count = table_count(t);
     table_unref(t);

@@ -3,24 +3,21 @@
 
 #include <time.h>
 
-#include "base/file.h"
 #include "consul/httpc.h"
 
 static void *run(void *arg)
 {
     static const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
     struct state_writer *w = arg;
-    w->ok = file_replace(w->dir, w->name, w->text.data, w->text.len, &w->error);
-    buf_clear(&w->text);
+    w->ok = w->work(w->arg, &w->error);
     while (!httpc_post(w->httpc, w->done, w->arg))
         (void)nanosleep(&pause, NULL); /* out of memory: without this nothing is written any more */
     return NULL;
 }
 
-void state_writer_start(struct state_writer *w, struct buf *text)
+void state_writer_start(struct state_writer *w, bool (*work)(void *arg, struct error *reterr))
 {
-    w->text = *text;
-    buf_init(text, text->max);
+    w->work = work;
     w->has_thread = pthread_create(&w->thread, NULL, run, w) == 0;
     if (!w->has_thread)
         (void)run(w);

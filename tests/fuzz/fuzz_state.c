@@ -3,7 +3,8 @@
  * fuzz_state.c - a state file and a journal, as disks and people leave them, to a table.
  *
  * Input: a byte of flags (below), the state file, a byte \x1e, the journal. With FRAME_* it is what
- * stands between the first and the last line, and the checksums are made here.
+ * stands between the first and the last line, and the checksums are made here: in the journal where
+ * a byte GROUP_END stands and at its end. What is before a byte SYNCED was, says its first line.
  *
  * Second opinion: the grammar of spool.h, read line by line. Both take or refuse alike and come to
  * the same table; what was refused is kept aside, with one line. What is written afterwards gives
@@ -36,12 +37,19 @@
 #define NO_JOURNAL 8u
 #define CHANGE 16u /* there is one before the end */
 #define KILL 32u   /* the end is none that anybody could prepare for */
+#define OLD 64u    /* FRAME_JOURNAL makes one of version 1 */
+#define TAIL 128u  /* FRAME_JOURNAL makes no sum at the end */
+
+#define GROUP_END 0x1f
+#define SYNCED 0x1d
 
 #define STATE "nsaddrd.state"
 #define JOURNAL "nsaddrd.journal"
 #define SOURCE_LINE "source nameServer - - -\n"
-#define JOURNAL_WORDS "nsaddrd-journal 1 "
-#define JOURNAL_HEAD (sizeof JOURNAL_WORDS - 1 + 51)
+#define JOURNAL_WORDS "nsaddrd-journal 2 "
+#define JOURNAL_HEAD (sizeof JOURNAL_WORDS - 1 + 34)
+#define OLD_WORDS "nsaddrd-journal 1 "
+#define OLD_HEAD (sizeof OLD_WORDS - 1 + 51)
 #define FILE_MAX ((size_t)1024 * 1024)
 #define CLUSTERS_MAX 4096
 
@@ -86,22 +94,57 @@ static void frame_state(struct buf *middle)
     *middle = out;
 }
 
-static void make_head(uint64_t len, uint64_t sum, struct buf *out)
+static uint64_t sum_of(const char *bytes, size_t len)
+{
+    return hash_more(hash_bytes(SOURCE_LINE, sizeof SOURCE_LINE - 1), bytes, len);
+}
+
+static void make_head(uint64_t synced, struct buf *out)
 {
     buf_init(out, FILE_MAX);
-    (void)buf_printf(out, "%s%016" PRIx64 " %016" PRIx64 " ", JOURNAL_WORDS, len, sum);
+    (void)buf_printf(out, "%s%016" PRIx64 " ", JOURNAL_WORDS, synced);
+    (void)buf_printf(out, "%016" PRIx64 "\n", sum_of(out->data, out->len));
+}
+
+static void make_old_head(uint64_t len, uint64_t sum, struct buf *out)
+{
+    buf_init(out, FILE_MAX);
+    (void)buf_printf(out, "%s%016" PRIx64 " %016" PRIx64 " ", OLD_WORDS, len, sum);
     (void)buf_printf(out, "%016" PRIx64 "\n", hash_bytes(out->data, out->len));
 }
 
-static uint64_t sum_of(const char *records, size_t len)
+static void append_sum(struct buf *groups)
 {
-    return hash_more(hash_bytes(SOURCE_LINE, sizeof SOURCE_LINE - 1), records, len);
+    (void)buf_printf(groups, "sum %016" PRIx64 "\n", sum_of(buf_text(groups), groups->len));
 }
 
-static void frame_journal(struct buf *records)
+static void frame_journal(struct buf *input, bool has_tail)
+{
+    struct buf out, groups;
+    uint64_t synced = 0;
+    buf_init(&groups, FILE_MAX);
+    for (size_t i = 0; i < input->len; i++) {
+        char c = input->data[i];
+        if (c == GROUP_END)
+            append_sum(&groups);
+        else if (c == SYNCED)
+            synced = groups.len;
+        else
+            (void)buf_append_char(&groups, c);
+    }
+    if (!has_tail)
+        append_sum(&groups);
+    make_head(synced, &out);
+    (void)buf_append(&out, buf_text(&groups), groups.len);
+    buf_clear(&groups);
+    buf_clear(input);
+    *input = out;
+}
+
+static void frame_old_journal(struct buf *records)
 {
     struct buf out;
-    make_head(records->len, sum_of(buf_text(records), records->len), &out);
+    make_old_head(records->len, sum_of(buf_text(records), records->len), &out);
     (void)buf_append(&out, buf_text(records), records->len);
     buf_clear(records);
     *records = out;
@@ -259,25 +302,69 @@ static bool read_records(char *at, uint64_t sequence)
     return *at == '\0';
 }
 
+/* The records alone, in the place of the file; false when it is to be refused. */
+static bool take_groups(struct buf *text)
+{
+    struct buf head, line;
+    if (text->len < JOURNAL_HEAD)
+        return false;
+    uint64_t synced = strtoull(text->data + sizeof JOURNAL_WORDS - 1, NULL, 16);
+    make_head(synced, &head);
+    bool ok = memcmp(head.data, text->data, JOURNAL_HEAD) == 0;
+    buf_clear(&head);
+    const char *groups = text->data + JOURNAL_HEAD;
+    size_t len = text->len - JOURNAL_HEAD, at = 0, begin = 0, counted = 0, taken = 0;
+    while (ok) {
+        const char *end = memchr(groups + at, '\n', len - at);
+        if (end == NULL)
+            break;
+        size_t next = (size_t)(end - groups) + 1;
+        if (next - at >= 4 && memcmp(groups + at, "sum ", 4) == 0) {
+            buf_init(&line, FILE_MAX);
+            (void)buf_printf(&line, "sum %016" PRIx64 "\n", sum_of(groups, at));
+            bool right = line.len == next - at && memcmp(line.data, groups + at, line.len) == 0;
+            buf_clear(&line);
+            if (!right)
+                break;
+            memmove(text->data + taken, groups + begin, at - begin); /* `groups` is behind it */
+            taken += at - begin;
+            begin = counted = next;
+        }
+        at = next;
+    }
+    ok = ok && counted >= synced;
+    text->data[taken] = '\0';
+    text->len = taken;
+    return ok;
+}
+
+static bool take_old(struct buf *text)
+{
+    struct buf head;
+    if (text->len < OLD_HEAD)
+        return false;
+    char *records = text->data + OLD_HEAD;
+    uint64_t len = strtoull(text->data + sizeof OLD_WORDS - 1, NULL, 16);
+    if (len > text->len - OLD_HEAD)
+        return false;
+    make_old_head(len, sum_of(records, len), &head);
+    bool ok = head.len == OLD_HEAD && memcmp(head.data, text->data, OLD_HEAD) == 0;
+    buf_clear(&head);
+    memmove(text->data, records, len);
+    text->data[len] = '\0'; /* what is behind is of an append that was not finished */
+    text->len = len;
+    return ok;
+}
+
 static bool read_journal(struct buf *text, uint64_t sequence)
 {
     static struct entry before[CLUSTERS_MAX];
-    struct buf head;
     size_t count = expected_count;
-    if (text->len < JOURNAL_HEAD)
+    bool is_old = text->len >= OLD_HEAD && memcmp(text->data, OLD_WORDS, strlen(OLD_WORDS)) == 0;
+    if (!(is_old ? take_old(text) : take_groups(text)) || strlen(text->data) != text->len)
         return false;
-    char *records = text->data + JOURNAL_HEAD;
-    uint64_t len = strtoull(text->data + sizeof JOURNAL_WORDS - 1, NULL, 16);
-    if (len > text->len - JOURNAL_HEAD)
-        return false;
-    make_head(len, sum_of(records, len), &head);
-    bool ok = head.len == JOURNAL_HEAD && memcmp(head.data, text->data, JOURNAL_HEAD) == 0;
-    buf_clear(&head);
-    if (!ok || strnlen(records, len) != len)
-        return false;
-    records[len] = '\0'; /* what is behind is of an append that was not finished */
     memcpy(before, expected, count * sizeof *before);
-    if (read_records(records, sequence))
+    if (read_records(text->data, sequence))
         return true;
     memcpy(expected, before, count * sizeof *before);
     expected_count = count;
@@ -469,8 +556,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_input(in, &journal);
     if ((flags & FRAME_STATE) != 0)
         frame_state(&state);
-    if ((flags & FRAME_JOURNAL) != 0)
-        frame_journal(&journal);
+    if ((flags & FRAME_JOURNAL) != 0 && (flags & OLD) != 0)
+        frame_old_journal(&journal);
+    else if ((flags & FRAME_JOURNAL) != 0)
+        frame_journal(&journal, (flags & TAIL) != 0);
     write_file(STATE, &state, (flags & NO_STATE) == 0);
     write_file(JOURNAL, &journal, (flags & NO_JOURNAL) == 0);
     (void)unlink(path_of(STATE ".damaged"));

@@ -1044,10 +1044,9 @@ const char *httpc_library_version(void)
 
 /* -- source/state_writer.h ------------------------------------------------------------------- */
 
-void state_writer_start(struct state_writer *w, struct buf *text)
+void state_writer_start(struct state_writer *w, bool (*work)(void *arg, struct error *reterr))
 {
-    w->text = *text;
-    buf_init(text, text->max);
+    w->work = work;
     current->writer = w;
     current->written_at_ms = current->now_ms + current->write_ms;
 }
@@ -1056,8 +1055,7 @@ void state_writer_wait(struct state_writer *w)
 {
     if (current->writer != w)
         return;
-    w->ok = file_replace(w->dir, w->name, w->text.data, w->text.len, &w->error);
-    buf_clear(&w->text);
+    w->ok = w->work(w->arg, &w->error);
     current->writer = NULL;
 }
 

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * crash.c - what the state on disk is worth after a SIGKILL at any moment, and after damage.
+ * crash.c - what the state on disk is worth after a SIGKILL or a power failure at any moment, and
+ * after damage.
  *
- *   crash [--seed N] [--kills N] [--flips N]
+ *   crash [--seed N] [--kills N] [--failures N] [--flips N]
  *
  * A child drives the real spool and merge through random changes and is killed at a random one of
  * its calls that reach a file: before it, after it, or at the end of a page within a write. Then
  * the folder must hold what was published last, or the change that was being made, and the next
  * child goes on from there. Before and after each change is the same as between two calls.
  *
+ * Then the power fails: after a random one of those calls the folder is what disk.h leaves of it,
+ * several times. It must hold something that was published once, nothing older than what the last
+ * sync that had ended was to cover, or the change that was being made. The next life goes on with
+ * the last of these folders. Some lives end with a kill instead, after which what was not synced may
+ * still be lost by the power failure of a later one.
+ *
  * Then bytes of real files are changed and cut off: each time the files are refused, or restore
- * what was in them; nothing else ever.
+ * what was in them; nothing else ever. Behind what was synced, what a journal holds up to there may
+ * be restored, too.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -22,6 +30,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config_of.h"
+#include "disk.h"
 #include "fake_httpc.h"
 #include "model/cluster_id.h"
 #include "model/registry.h"
@@ -114,44 +123,72 @@ static bool is_as_in(const struct table *t, const struct model *m)
     return ok && table_count(t) == kept;
 }
 
-/* -- source/state_writer.h: a write has ended when the test says so --------------------------- */
+/* -- what was published, for power failures -------------------------------------------------- */
 
-static struct state_writer *under_way;
-static bool has_written;
-static bool writes_early;
+#define STORY_MAX 4096
+#define STORY_LONG (STORY_MAX - 4 * CHANGES_PER_LIFE)
 
-static void write_now(struct state_writer *w)
+static struct story {
+    struct model models[STORY_MAX]; /* all that were published, in order */
+    size_t count;
+    size_t work_covers; /* the last one of them when the work under way was started */
+    size_t synced;      /* the oldest that may be restored */
+} story;
+
+static void begin_story(const struct model *first)
 {
-    if (has_written)
-        return;
-    w->ok = file_replace(w->dir, w->name, w->text.data, w->text.len, &w->error);
-    buf_clear(&w->text);
-    has_written = true;
+    story.models[0] = *first;
+    story.count = 1;
+    story.synced = 0;
 }
 
-void state_writer_start(struct state_writer *w, struct buf *text)
+static void continue_story(const struct model *next)
 {
-    w->text = *text;
-    buf_init(text, text->max);
+    if (story.count < STORY_MAX)
+        story.models[story.count++] = *next;
+}
+
+/* -- source/state_writer.h: work has ended when the test says so ------------------------------ */
+
+static struct state_writer *under_way;
+static bool has_worked;
+static bool works_early;
+static bool work_fails;
+
+static void work_now(struct state_writer *w)
+{
+    if (has_worked)
+        return;
+    error_set(&w->error, "a test");
+    w->ok = !work_fails && w->work(w->arg, &w->error);
+    if (w->ok)
+        story.synced = story.work_covers;
+    has_worked = true;
+}
+
+void state_writer_start(struct state_writer *w, bool (*work)(void *arg, struct error *reterr))
+{
+    w->work = work;
     under_way = w;
-    has_written = false;
-    if (writes_early)
-        write_now(w);
+    has_worked = false;
+    story.work_covers = story.count - 1;
+    if (works_early)
+        work_now(w);
 }
 
 void state_writer_wait(struct state_writer *w)
 {
     if (under_way == w)
-        write_now(w);
+        work_now(w);
     under_way = NULL;
 }
 
-static void end_write(void)
+static void end_work(void)
 {
     struct state_writer *w = under_way;
     if (w == NULL)
         return;
-    write_now(w);
+    work_now(w);
     w->done(w->arg);
 }
 
@@ -160,6 +197,7 @@ static void end_write(void)
 /* No other one is being made. */
 static void note_published(struct shared *shared, unsigned which)
 {
+    continue_story(&shared->models[which]);
     shared->models[1 - which] = shared->models[which];
     shared->published = which;
 }
@@ -244,11 +282,12 @@ static void live(struct shared *shared, uint64_t seed)
     start(&r, shared);
     for (int i = 0; i < CHANGES_PER_LIFE; i++) {
         change(&r, &random);
-        writes_early = jitter_upto(&random, 1) == 0;
+        works_early = jitter_upto(&random, 1) == 0;
+        work_fails = jitter_upto(&random, 31) == 0;
         if (jitter_upto(&random, 7) == 0)
             fake_run(r.httpc, jitter_upto(&random, 2500));
         if (jitter_upto(&random, 3) == 0)
-            end_write();
+            end_work();
     }
     stop(&r);
 }
@@ -330,6 +369,137 @@ static void kill_often(struct shared *shared, uint64_t seed, uint64_t wanted)
                  kills, midway, bad);
 }
 
+/* -- power failures -------------------------------------------------------------------------- */
+
+#define IMAGES_PER_FAILURE 8
+
+/* The moment of the failure, and what there was of the world then. */
+static struct moment {
+    const struct shared *shared;
+    struct disk *disk; /* of the life under way */
+    uint64_t left;     /* calls until then; 0: it was */
+    uint64_t calls;
+    struct disk *then;
+    size_t count;
+    size_t synced;
+    struct model next; /* the one that was being made, or the same as the last */
+} moment;
+
+static void take_moment(void)
+{
+    moment.then = disk_copy(moment.disk);
+    moment.count = story.count;
+    moment.synced = story.synced;
+    moment.next = moment.shared->models[1 - moment.shared->published];
+}
+
+static void on_call(void)
+{
+    moment.calls++;
+    if (moment.left > 0 && --moment.left == 0)
+        take_moment();
+}
+
+static void put_disk(const struct disk *d)
+{
+    temp_remove(&temp);
+    check(mkdir(temp.dir, 0700) == 0, "make a folder");
+    disk_write_out(d, temp.dir);
+}
+
+/* Which model the folder holds: the newest one from `oldest` on, or the next. NULL: none of them. */
+static const struct model *find_restored(size_t oldest)
+{
+    struct run r = {.shared = NULL};
+    restore(&r);
+    const struct table *t = merge_table(r.merge);
+    const struct model *found = is_as_in(t, &moment.next) ? &moment.next : NULL;
+    for (size_t i = moment.count; found == NULL && i > oldest; i--)
+        if (is_as_in(t, &story.models[i - 1]))
+            found = &story.models[i - 1];
+    table_unref(t);
+    stop(&r);
+    return found;
+}
+
+struct failures {
+    uint64_t images;
+    uint64_t older; /* which had lost something */
+    uint64_t bad;
+};
+
+static bool check_moment(size_t oldest, struct failures *f, struct model *restored)
+{
+    const struct model *m = find_restored(oldest);
+    f->images++;
+    f->bad += m == NULL;
+    f->older += m != NULL && m != &moment.next &&
+                memcmp(m, &story.models[moment.count - 1], sizeof *m) != 0;
+    *restored = m != NULL ? *m : moment.next;
+    return m != NULL;
+}
+
+/* Ends with the disk that the next life finds. */
+static bool end_life(bool power, struct jitter *random, struct failures *f)
+{
+    struct model restored;
+    bool ok = true;
+    for (int i = 0; ok && power && i < IMAGES_PER_FAILURE; i++) {
+        disk_free(moment.disk);
+        moment.disk = disk_copy(moment.then);
+        disk_fail_power(moment.disk, random);
+        put_disk(moment.disk);
+        ok = check_moment(moment.synced, f, &restored);
+    }
+    if (!power) {
+        disk_free(moment.disk);
+        moment.disk = disk_copy(moment.then);
+        put_disk(moment.disk);
+        ok = check_moment(moment.count - 1, f, &restored);
+    }
+    put_disk(moment.disk); /* restoring may have changed it */
+    story.count = moment.count;
+    story.synced = moment.synced;
+    if (power || !ok)
+        begin_story(&restored);
+    else
+        continue_story(&restored);
+    return ok;
+}
+
+static void fail_power_often(struct shared *shared, uint64_t seed, uint64_t wanted)
+{
+    struct jitter random;
+    struct failures f = {.images = 0};
+    jitter_seed(&random, seed);
+    begin_world(shared);
+    begin_story(&shared->models[0]);
+    moment = (struct moment){.shared = shared, .disk = disk_new()};
+    for (uint64_t life = 0; f.images < wanted; life++) {
+        bool power = jitter_upto(&random, 2) > 0 || story.count > STORY_LONG;
+        uint64_t at =
+            1 + (uint64_t)jitter_upto(&random, moment.calls > 0 ? (int64_t)moment.calls : 99);
+        moment.left = at;
+        moment.calls = 0;
+        disk_follow(moment.disk, temp.dir, on_call);
+        live(shared, seed + life);
+        disk_follow(NULL, NULL, NULL);
+        if (moment.left > 0)
+            take_moment();
+        if (!end_life(power, &random, &f))
+            (void)printf("BAD seed %" PRIu64 ", life %" PRIu64 ", %s after call %" PRIu64
+                         ": the folder holds nothing that it may\n",
+                         seed, life, power ? "power failure" : "kill", at);
+        disk_free(moment.then);
+        shared->models[0] = shared->models[1] = story.models[story.count - 1];
+    }
+    disk_free(moment.disk);
+    bad += f.bad;
+    (void)printf("folders after a power failure or kill: %" PRIu64 ", that lost something %" PRIu64
+                 ", bad %" PRIu64 "\n",
+                 f.images, f.older, f.bad);
+}
+
 /* -- damage ---------------------------------------------------------------------------------- */
 
 #define FILE_MAX 65536
@@ -340,10 +510,13 @@ struct file {
     size_t len;
 };
 
-/* What both files of a folder hold together, and what the state file holds alone. */
+/* What both files of a folder hold together, what the journal was synced with, and what the state
+ * file holds alone. */
 struct folder {
     struct file files[2];
+    size_t synced; /* so much of the journal */
     struct model all;
+    struct model part;
     struct model base;
 };
 
@@ -368,12 +541,17 @@ static void leave_files(struct folder *f, size_t clusters)
     temp_remove(&temp);
     check(mkdir(temp.dir, 0700) == 0, "make a folder");
     start(&r, NULL);
+    works_early = work_fails = false;
     for (size_t i = 0; i < clusters; i++)
         set_list(&r, &f->base, i, (uint32_t)(2 + 31 * i));
     fake_run(r.httpc, 1500);
-    end_write();
-    f->all = f->base;
-    set_list(&r, &f->all, 0, 32);
+    end_work();
+    f->part = f->base;
+    set_list(&r, &f->part, 0, 33);
+    fake_run(r.httpc, 1500);
+    end_work();
+    f->synced = temp_read(&temp, JOURNAL, f->files[1].bytes, FILE_MAX);
+    f->all = f->part;
     set_list(&r, &f->all, clusters, 63);
     f->files[0].name = STATE;
     f->files[1].name = JOURNAL;
@@ -384,7 +562,7 @@ static void leave_files(struct folder *f, size_t clusters)
     stop(&r);
 }
 
-enum outcome { REFUSED, RESTORED, WRONG };
+enum outcome { REFUSED, IN_PART, RESTORED, WRONG };
 
 /* What comes of the files as `damaged` (with `len` bytes) and the other one as it was. */
 static enum outcome outcome_of(const struct folder *f, size_t damaged, const char *bytes,
@@ -402,6 +580,8 @@ static enum outcome outcome_of(const struct folder *f, size_t damaged, const cha
         outcome = RESTORED;
     else if (is_as_in(t, damaged == 0 ? &empty : &f->base))
         outcome = REFUSED;
+    else if (damaged == 1 && is_as_in(t, &f->part))
+        outcome = IN_PART;
     table_unref(t);
     stop(&r);
     return outcome;
@@ -419,11 +599,12 @@ static void damage(const struct folder *f, size_t damaged, const char *bytes, si
     enum outcome outcome = outcome_of(f, damaged, bytes, len);
     d->count++;
     d->restored += outcome == RESTORED;
-    if (outcome != WRONG)
+    bool was_synced = damaged == 0 || at < f->synced;
+    if (outcome == RESTORED || outcome == (was_synced ? REFUSED : IN_PART))
         return;
     d->bad++;
-    (void)printf("BAD %s of %s at %zu: restores what was never in it\n", how,
-                 f->files[damaged].name, at);
+    (void)printf("BAD %s of %s at %zu: restores what it must not\n", how, f->files[damaged].name,
+                 at);
 }
 
 static void damage_all(const struct folder *f, size_t damaged, struct jitter *random,
@@ -475,15 +656,16 @@ static void use_folder(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = 1, kills = 1000, flips = 2000;
+    uint64_t seed = 1, kills = 1000, failures = 5000, flips = 2000;
     static const struct option options[] = {{"seed", required_argument, NULL, 's'},
                                             {"kills", required_argument, NULL, 'k'},
+                                            {"failures", required_argument, NULL, 'p'},
                                             {"flips", required_argument, NULL, 'f'},
                                             {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == '?')
             return 2;
-        uint64_t *value = c == 's' ? &seed : c == 'k' ? &kills : &flips;
+        uint64_t *value = c == 's' ? &seed : c == 'k' ? &kills : c == 'p' ? &failures : &flips;
         *value = strtoull(optarg, NULL, 10);
     }
     (void)printf("seed: %" PRIu64 "\n", seed);
@@ -492,6 +674,7 @@ int main(int argc, char **argv)
     check(shared != MAP_FAILED && freopen("/dev/null", "we", stderr) != NULL, "begin");
     use_folder();
     kill_often(shared, seed, kills);
+    fail_power_often(shared, seed, failures);
     damage_files(seed, flips);
     config_free(config);
     temp_remove(&temp);

@@ -65,6 +65,13 @@ TWIN(char *, strndup, const char *text, size_t len)
 
 /* -- files ----------------------------------------------------------------------------------- */
 
+static const struct torture_watcher *watching;
+
+void torture_watch(const struct torture_watcher *watcher)
+{
+    watching = watcher;
+}
+
 static bool file_fails(const char *name, int error)
 {
     if (!torture_file_point(name))
@@ -79,7 +86,10 @@ TWIN(int, open, const char *path, int flags, ...)
     va_start(args, flags);
     mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
     va_end(args);
-    return file_fails("open", EMFILE) ? -1 : open(path, flags, mode);
+    int fd = file_fails("open", EMFILE) ? -1 : open(path, flags, mode);
+    if (fd >= 0 && watching != NULL)
+        watching->opened(fd, path, flags);
+    return fd;
 }
 
 /* Descriptors of events do not fail like a disk: what is not a file is left alone. */
@@ -111,12 +121,35 @@ TWIN(ssize_t, pwrite, int fd, const void *bytes, size_t len, off_t offset)
     if (file_fails("pwrite", ENOSPC) || fails("pwrite interrupted", EINTR))
         return -1;
     (void)torture_short_point("pwrite short", &len, (uint64_t)offset);
-    return pwrite(fd, bytes, len, offset);
+    ssize_t written = pwrite(fd, bytes, len, offset);
+    if (written > 0 && watching != NULL)
+        watching->wrote(fd, bytes, (size_t)written, offset);
+    return written;
+}
+
+static int has_synced(int fd, int result)
+{
+    if (result == 0 && watching != NULL)
+        watching->synced(fd);
+    return result;
 }
 
 TWIN(int, fsync, int fd)
 {
-    return file_fails("fsync", EIO) ? -1 : fsync(fd);
+    return file_fails("fsync", EIO) ? -1 : has_synced(fd, fsync(fd));
+}
+
+TWIN(int, fdatasync, int fd)
+{
+    return file_fails("fdatasync", EIO) ? -1 : has_synced(fd, fdatasync(fd));
+}
+
+TWIN(int, ftruncate, int fd, off_t len)
+{
+    int result = file_fails("ftruncate", EIO) ? -1 : ftruncate(fd, len);
+    if (result == 0 && watching != NULL)
+        watching->cut(fd, len);
+    return result;
 }
 
 /* It is closed in any case: the error is one of an earlier write. */
@@ -128,12 +161,18 @@ TWIN(int, close, int fd)
 
 TWIN(int, rename, const char *from, const char *to)
 {
-    return file_fails("rename", ENOSPC) ? -1 : rename(from, to);
+    int result = file_fails("rename", ENOSPC) ? -1 : rename(from, to);
+    if (result == 0 && watching != NULL)
+        watching->renamed(from, to);
+    return result;
 }
 
 TWIN(int, unlink, const char *path)
 {
-    return file_fails("unlink", EIO) ? -1 : unlink(path);
+    int result = file_fails("unlink", EIO) ? -1 : unlink(path);
+    if (result == 0 && watching != NULL)
+        watching->unlinked(path);
+    return result;
 }
 
 TWIN(int, flock, int fd, int how)

@@ -152,7 +152,8 @@ def _daemon_row(worlds, kind, options):
 def crash(build, options):
     begin = time.monotonic()
     kills = 1000 if options.full else max(1000 // options.stride, 50)
-    done = subprocess.run([build / "crash", "--seed", str(options.seed), "--kills", str(kills)],
+    done = subprocess.run([build / "crash", "--seed", str(options.seed), "--kills", str(kills),
+                           "--failures", str(5 * kills)],
                           capture_output=True, text=True, errors="replace", timeout=PROGRAM_TIMEOUT)
     lines = done.stdout.splitlines()
     bad = [line for line in lines if line.startswith("BAD")]

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define TORTURE_SITES_MAX 262144
 
@@ -49,6 +50,19 @@ bool torture_file_point(const char *name);
 /* For a write that may end early: true when it does, at *len bytes. Where we are killed, that is at
  * the end of a page, and the next point is the last. */
 bool torture_short_point(const char *name, size_t *len, uint64_t offset);
+
+/* Is told what becomes of files, after each call that did something. */
+struct torture_watcher {
+    void (*opened)(int fd, const char *path, int flags);
+    void (*wrote)(int fd, const void *bytes, size_t len, off_t offset);
+    void (*cut)(int fd, off_t len);
+    void (*synced)(int fd);
+    void (*renamed)(const char *from, const char *to);
+    void (*unlinked)(const char *path);
+};
+
+/* From now on; NULL ends it. For programs of one thread. */
+void torture_watch(const struct torture_watcher *watcher);
 
 /* Declares and defines the stand-in of a function. */
 #define TWIN(type, name, ...)                                                                      \

@@ -3,26 +3,29 @@
 
 #include <stddef.h>
 
-#include "base/file.h"
-
-static bool holding;
+static bool holding, failing, has_worked;
 static struct state_writer *held;
 
-static void write_now(struct state_writer *w)
+static void work_now(struct state_writer *w)
 {
-    w->ok = file_replace(w->dir, w->name, w->text.data, w->text.len, &w->error);
-    buf_clear(&w->text);
+    if (has_worked)
+        return;
+    if (failing)
+        error_set(&w->error, "a test");
+    w->ok = !failing && w->work(w->arg, &w->error);
+    failing = false;
+    has_worked = true;
 }
 
-void state_writer_start(struct state_writer *w, struct buf *text)
+void state_writer_start(struct state_writer *w, bool (*work)(void *arg, struct error *reterr))
 {
-    w->text = *text;
-    buf_init(text, text->max);
+    w->work = work;
+    has_worked = false;
     if (holding) {
         held = w;
         return;
     }
-    write_now(w);
+    work_now(w);
     w->done(w->arg);
 }
 
@@ -32,7 +35,7 @@ void state_writer_wait(struct state_writer *w)
     if (held != w)
         return;
     held = NULL;
-    write_now(w);
+    work_now(w);
 }
 
 void fake_state_writer_hold(void)
@@ -46,4 +49,14 @@ void fake_state_writer_release(void)
     holding = false;
     if (w != NULL)
         w->done(w->arg);
+}
+
+void fake_state_writer_work(void)
+{
+    work_now(held);
+}
+
+void fake_state_writer_fail(void)
+{
+    failing = true;
 }

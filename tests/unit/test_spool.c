@@ -594,10 +594,26 @@ static void assert_journal_refused(const char *what, size_t i)
     end_run();
 }
 
-/* The state file of leave_a_journal(), which a run with a refused journal does not change. */
-TEST(test_spool__every_flipped_byte_of_a_journal_is_refused)
+/* The same, and a sync of it has ended. Returns where it does; then "c" comes, unsynced. */
+static size_t leave_a_synced_journal(bool with_tail)
 {
-    size_t len = leave_a_journal();
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 10);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:2");
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    fake_run(httpc, 1100);
+    size_t synced = temp_read(&temp, JOURNAL, file, sizeof file);
+    if (with_tail)
+        set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    kill_run();
+    return synced;
+}
+
+/* The state file stays as it is: a run with a refused journal does not change it. */
+TEST(test_spool__every_flipped_byte_of_a_synced_journal_is_refused)
+{
+    size_t len = leave_a_synced_journal(false);
     for (size_t i = 0; i < len; i++) {
         for (int bit = 0; bit < 8; bit++) {
             char spoilt[sizeof file];
@@ -609,16 +625,62 @@ TEST(test_spool__every_flipped_byte_of_a_journal_is_refused)
     }
 }
 
-TEST(test_spool__every_truncation_of_a_journal_is_refused)
+TEST(test_spool__every_truncation_of_a_synced_journal_is_refused)
 {
-    size_t whole = leave_a_journal();
+    size_t whole = leave_a_synced_journal(false);
     for (size_t len = 0; len < whole; len++) {
         temp_write(&temp, JOURNAL, file, len);
         assert_journal_refused("cut at", len);
     }
 }
 
-/* The first line did not come to speak of it: it was never served. */
+static void assert_tail_left_out(const char *what, size_t i)
+{
+    if (begin_run() != 2 || strcmp(served("a"), "restored 10.0.0.1:2") != 0 ||
+        temp_exists(&temp, JOURNAL ".damaged"))
+        fail_msg("%s %zu: a is %s, c is %s", what, i, served("a"), served("c"));
+    end_run();
+}
+
+/* What a power failure leaves of it: any of its bytes may be older ones, or none. */
+TEST(test_spool__a_wrong_byte_behind_the_last_sync_costs_what_is_behind_it)
+{
+    char whole[sizeof file];
+    size_t synced = leave_a_synced_journal(true);
+    size_t len = temp_read(&temp, JOURNAL, file, sizeof file);
+    size_t whole_len = temp_read(&temp, STATE, whole, sizeof whole);
+    assert_true(len > synced);
+    for (size_t i = synced; i < len; i++) {
+        char spoilt[sizeof file];
+        memcpy(spoilt, file, len);
+        spoilt[i] = '\0';
+        temp_write(&temp, STATE, whole, whole_len);
+        temp_write(&temp, JOURNAL, spoilt, len);
+        assert_tail_left_out("byte", i);
+    }
+    for (size_t i = synced; i < len; i++) {
+        temp_write(&temp, STATE, whole, whole_len);
+        temp_write(&temp, JOURNAL, file, i);
+        assert_tail_left_out("cut at", i);
+    }
+}
+
+TEST(test_spool__what_was_left_out_never_comes_back)
+{
+    size_t synced = leave_a_synced_journal(false);
+    char text[sizeof file];
+    (void)begin_run();
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:2");
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    size_t len = temp_read(&temp, JOURNAL, text, sizeof text);
+    kill_run();
+    text[synced] ^= 1;
+    temp_write(&temp, JOURNAL, text, len);
+    assert_int_equal(begin_run(), 2);
+    assert_int_equal(temp_read(&temp, JOURNAL, text, sizeof text), synced);
+}
+
+/* Its sum is not there: it was never served. */
 TEST(test_spool__an_append_that_was_not_finished_is_not_restored)
 {
     size_t len = leave_a_journal();
@@ -668,18 +730,38 @@ static uint64_t fnv(uint64_t h, const char *bytes, size_t len)
     return h;
 }
 
+#define FNV_START 0xcbf29ce484222325u
+
+static uint64_t source_sum(void)
+{
+    static const char source[] = "source nameServer - - -\n";
+    return fnv(FNV_START, source, sizeof source - 1);
+}
+
 /* A journal with these records and right checksums. */
 static void forge_journal(const char *records)
 {
     char text[4096];
-    uint64_t start = 0xcbf29ce484222325u;
-    static const char source[] = "source nameServer - - -\n";
-    uint64_t sum = fnv(fnv(start, source, sizeof source - 1), records, strlen(records));
+    int head = snprintf(text, sizeof text, "nsaddrd-journal 2 %016x ", 0);
+    head += snprintf(text + head, sizeof text - (size_t)head, "%016llx\n",
+                     (unsigned long long)fnv(source_sum(), text, (size_t)head));
+    int len = snprintf(text + head, sizeof text - (size_t)head, "%ssum %016llx\n", records,
+                       (unsigned long long)fnv(source_sum(), records, strlen(records)));
+    temp_write(&temp, JOURNAL, text, (size_t)(head + len));
+}
+
+/* The same, as it was before. Its length. */
+static size_t forge_old_journal(const char *records)
+{
+    char text[4096];
+    uint64_t sum = fnv(source_sum(), records, strlen(records));
     int len = snprintf(text, sizeof text, "nsaddrd-journal 1 %016zx %016llx ", strlen(records),
                        (unsigned long long)sum);
     len += snprintf(text + len, sizeof text - (size_t)len, "%016llx\n%s",
-                    (unsigned long long)fnv(start, text, (size_t)len), records);
+                    (unsigned long long)fnv(FNV_START, text, (size_t)len), records);
     temp_write(&temp, JOURNAL, text, (size_t)len);
+    memcpy(file, text, (size_t)len);
+    return (size_t)len;
 }
 
 TEST(test_spool__a_journal_is_followed_from_where_the_state_file_ends)
@@ -727,6 +809,199 @@ TEST(test_spool__records_that_we_would_not_write_are_refused)
         assert_journal_refused(bad[i], i);
     }
 }
+
+/* -- a journal of version 1 ------------------------------------------------------------------ */
+
+static const char old_records[] = "8 cluster b 5 10.0.0.2:8\n9 cluster a 5 10.0.0.1:9\n";
+
+TEST(test_spool__a_journal_of_version_1_is_restored_and_replaced)
+{
+    forge(SOURCE, "cluster a 5 10.0.0.1:7\n", 1);
+    (void)forge_old_journal(old_records);
+    assert_int_equal(begin_run(), 2);
+    assert_string_equal(served("a"), "restored 10.0.0.1:9");
+    fake_run(httpc, 10);
+    assert_false(temp_exists(&temp, JOURNAL));
+    kill_run();
+    assert_int_equal(begin_run(), 2);
+}
+
+TEST(test_spool__what_was_in_a_journal_of_version_1_outlives_a_kill_after_the_next_change)
+{
+    forge(SOURCE, "cluster a 5 10.0.0.1:7\n", 1);
+    (void)forge_old_journal(old_records);
+    assert_int_equal(begin_run(), 2);
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    kill_run();
+    assert_int_equal(begin_run(), 3);
+    assert_string_equal(served("a"), "restored 10.0.0.1:9");
+    assert_string_equal(served("b"), "restored 10.0.0.2:8");
+}
+
+TEST(test_spool__a_journal_of_version_1_that_is_older_than_the_state_file_is_not_continued)
+{
+    forge(SOURCE, "cluster a 5 10.0.0.1:7\n", 1);
+    (void)forge_old_journal("6 cluster a 5 10.0.0.1:6\n");
+    assert_int_equal(begin_run(), 1);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:8");
+    kill_run();
+    assert_int_equal(begin_run(), 1);
+    assert_string_equal(served("a"), "restored 10.0.0.1:8");
+}
+
+static void assert_old_journal_refused(const char *what, size_t i)
+{
+    if (begin_run() != 1 || strcmp(served("a"), "restored 10.0.0.1:7") != 0 ||
+        !temp_exists(&temp, JOURNAL ".damaged"))
+        fail_msg("%s %zu: a is %s", what, i, served("a"));
+    end_run();
+}
+
+TEST(test_spool__a_damaged_journal_of_version_1_is_refused)
+{
+    size_t len = forge_old_journal(old_records);
+    forge(SOURCE, "cluster a 5 10.0.0.1:7\n", 1);
+    for (size_t i = 0; i < len; i++) {
+        char spoilt[sizeof file];
+        memcpy(spoilt, file, len);
+        spoilt[i] ^= 4;
+        temp_write(&temp, JOURNAL, spoilt, len);
+        assert_old_journal_refused("byte", i);
+    }
+    for (size_t i = 0; i < len; i++) {
+        temp_write(&temp, JOURNAL, file, i);
+        assert_old_journal_refused("cut at", i);
+    }
+}
+
+/* -- which of both is written ---------------------------------------------------------------- */
+
+static uint64_t synced_of_journal(void)
+{
+    char text[sizeof file];
+    assert_true(temp_read(&temp, JOURNAL, text, sizeof text) > 52);
+    assert_int_equal(strncmp(text, "nsaddrd-journal 2 ", 18), 0);
+    return strtoull(text + 18, NULL, 16);
+}
+
+static size_t journal_len(void)
+{
+    char text[sizeof file];
+    return temp_read(&temp, JOURNAL, text, sizeof text) - 52;
+}
+
+static bool state_has(const char *text)
+{
+    assert_true(temp_read(&temp, STATE, file, sizeof file) > 0);
+    return strstr(file, text) != NULL;
+}
+
+TEST(test_spool__a_change_is_synced_within_a_second_without_a_whole_write)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    for (int i = 2; i < 20; i++) {
+        char list[32];
+        (void)snprintf(list, sizeof list, "10.0.0.1:%d", i);
+        set("a", CLUSTER_LIVE, false, list);
+        assert_true(synced_of_journal() < journal_len());
+        fake_run(httpc, 1000);
+        assert_int_equal(synced_of_journal(), journal_len());
+    }
+    assert_true(state_has("10.0.0.1:1\n"));
+}
+
+TEST(test_spool__the_whole_is_written_when_the_journal_has_outgrown_it)
+{
+    struct stat info;
+    off_t largest = 0;
+    size_t wholes = 0;
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    for (int i = 2; i < 20000; i++) {
+        char list[32];
+        (void)snprintf(list, sizeof list, "10.0.0.1:%d", i);
+        set("a", CLUSTER_LIVE, false, list);
+        if (i % 100 != 0)
+            continue;
+        assert_int_equal(stat(temp_path(&temp, JOURNAL), &info), 0);
+        largest = info.st_size > largest ? info.st_size : largest;
+        fake_run(httpc, 1000);
+        if (!temp_exists(&temp, JOURNAL)) {
+            assert_true(state_has(list));
+            wholes++;
+        }
+    }
+    assert_in_range(largest, 256 * 1024, 300 * 1024);
+    assert_in_range(wholes, 3, 8);
+}
+
+TEST(test_spool__a_clean_stop_writes_the_whole)
+{
+    (void)leave_a_synced_journal(false);
+    (void)begin_run();
+    fake_run(httpc, 1100);
+    set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
+    fake_run(httpc, 1100);
+    assert_true(temp_exists(&temp, JOURNAL));
+    end_run();
+    assert_false(temp_exists(&temp, JOURNAL));
+    assert_true(state_has("cluster c "));
+}
+
+TEST(test_spool__a_restored_journal_is_written_as_a_whole_at_once)
+{
+    (void)leave_a_synced_journal(false);
+    assert_int_equal(begin_run(), 2);
+    fake_run(httpc, 10);
+    assert_false(temp_exists(&temp, JOURNAL));
+    assert_true(state_has("cluster b "));
+}
+
+/* Whether those came in time to be synced, nobody knows. */
+TEST(test_spool__changes_during_a_sync_are_not_taken_for_synced)
+{
+    for (int early = 0; early < 2; early++) {
+        (void)begin_run();
+        set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+        set("a", CLUSTER_LIVE, false, early ? "10.0.0.1:2" : "10.0.0.1:3");
+        fake_run(httpc, 1100);
+        set("b", CLUSTER_LIVE, false, early ? "10.0.0.2:2" : "10.0.0.2:1");
+        size_t before = journal_len();
+        fake_state_writer_hold();
+        fake_run(httpc, 1100);
+        if (early)
+            fake_state_writer_work();
+        set("c", CLUSTER_LIVE, false, early ? "10.0.0.3:2" : "10.0.0.3:1");
+        fake_state_writer_release();
+        assert_int_equal(synced_of_journal(), before);
+        fake_run(httpc, 1100);
+        assert_int_equal(synced_of_journal(), journal_len());
+        end_run();
+    }
+}
+
+TEST(test_spool__after_a_sync_that_failed_the_whole_is_written)
+{
+    (void)begin_run();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:2");
+    fake_state_writer_fail();
+    fake_run(httpc, 1100);
+    assert_true(state_has("10.0.0.1:1\n"));
+    set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
+    assert_int_equal(synced_of_journal(), 0);
+    fake_run(httpc, 10000);
+    assert_false(temp_exists(&temp, JOURNAL));
+    assert_true(state_has("10.0.0.1:2\n"));
+    kill_run();
+    assert_int_equal(begin_run(), 2);
+}
+
+/* -- what does not go well ------------------------------------------------------------------- */
 
 TEST(test_spool__a_change_that_the_journal_did_not_take_is_in_it_with_the_next)
 {
@@ -776,15 +1051,14 @@ TEST(test_spool__the_journal_bridges_a_time_without_whole_writes)
 }
 /* -- a slow disk ----------------------------------------------------------------------------- */
 
-/* "a" is on disk as a whole, "b" is being written, "c" came meanwhile. */
+/* "a" and "b" are being written as a whole, "c" came meanwhile. */
 static void change_while_writing(void)
 {
     (void)begin_run();
-    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
-    fake_run(httpc, 10);
     fake_state_writer_hold();
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
     set("b", CLUSTER_LIVE, false, "10.0.0.2:1");
-    fake_run(httpc, 1100);
+    fake_run(httpc, 10);
     set("c", CLUSTER_LIVE, false, "10.0.0.3:1");
 }
 
@@ -812,12 +1086,13 @@ TEST(test_spool__what_came_during_a_write_is_in_the_journal_behind_it)
     assert_int_equal(begin_run(), 3);
 }
 
-TEST(test_spool__what_came_during_a_write_is_written_next)
+TEST(test_spool__what_came_during_a_write_is_synced_next)
 {
     change_while_writing();
     fake_state_writer_release();
+    assert_int_equal(synced_of_journal(), 0);
     fake_run(httpc, 1100);
-    assert_false(temp_exists(&temp, JOURNAL));
+    assert_int_equal(synced_of_journal(), journal_len());
     kill_run();
     assert_int_equal(begin_run(), 3);
 }
@@ -888,8 +1163,10 @@ int main(void)
         T(test_spool__a_journal_is_continued_by_the_next_run),
         T(test_spool__a_journal_that_outlived_the_next_write_changes_nothing),
         T(test_spool__what_is_taken_back_is_not_in_the_journal),
-        T(test_spool__every_flipped_byte_of_a_journal_is_refused),
-        T(test_spool__every_truncation_of_a_journal_is_refused),
+        T(test_spool__every_flipped_byte_of_a_synced_journal_is_refused),
+        T(test_spool__every_truncation_of_a_synced_journal_is_refused),
+        T(test_spool__a_wrong_byte_behind_the_last_sync_costs_what_is_behind_it),
+        T(test_spool__what_was_left_out_never_comes_back),
         T(test_spool__an_append_that_was_not_finished_is_not_restored),
         T(test_spool__a_journal_of_another_source_is_refused),
         T(test_spool__a_journal_without_its_state_file_is_refused),
@@ -897,12 +1174,22 @@ int main(void)
         T(test_spool__a_journal_is_followed_from_where_the_state_file_ends),
         T(test_spool__a_journal_that_ends_before_the_state_file_is_not_continued),
         T(test_spool__records_that_we_would_not_write_are_refused),
+        T(test_spool__a_journal_of_version_1_is_restored_and_replaced),
+        T(test_spool__what_was_in_a_journal_of_version_1_outlives_a_kill_after_the_next_change),
+        T(test_spool__a_journal_of_version_1_that_is_older_than_the_state_file_is_not_continued),
+        T(test_spool__a_damaged_journal_of_version_1_is_refused),
+        T(test_spool__a_change_is_synced_within_a_second_without_a_whole_write),
+        T(test_spool__the_whole_is_written_when_the_journal_has_outgrown_it),
+        T(test_spool__a_clean_stop_writes_the_whole),
+        T(test_spool__a_restored_journal_is_written_as_a_whole_at_once),
+        T(test_spool__changes_during_a_sync_are_not_taken_for_synced),
+        T(test_spool__after_a_sync_that_failed_the_whole_is_written),
         T(test_spool__a_change_that_the_journal_did_not_take_is_in_it_with_the_next),
         T(test_spool__the_whole_file_has_what_the_journal_did_not_take),
         T(test_spool__the_journal_bridges_a_time_without_whole_writes),
         T(test_spool__nothing_is_lost_while_a_write_hangs),
         T(test_spool__what_came_during_a_write_is_in_the_journal_behind_it),
-        T(test_spool__what_came_during_a_write_is_written_next),
+        T(test_spool__what_came_during_a_write_is_synced_next),
         T(test_spool__closing_waits_for_the_write_and_writes_the_rest),
         T(test_spool__a_journal_that_cannot_be_shortened_is_kept),
         T(test_spool__a_write_that_hung_and_failed_is_tried_again),
