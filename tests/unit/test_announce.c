@@ -106,7 +106,7 @@ static void serve_many(size_t count)
     assert_true(endpoint_make(&e, "10.0.0.1", 9876));
     struct table *empty = table_new();
     assert_non_null(empty);
-    struct table *t = table_copy(empty, count);
+    struct table *t = table_copy(empty);
     table_unref(empty);
     assert_non_null(t);
     for (size_t i = 0; i < count; i++) {
@@ -114,7 +114,7 @@ static void serve_many(size_t count)
         (void)snprintf(id, sizeof id, "c%zu", i);
         struct cluster *made = cluster_new(id, CLUSTER_LIVE, 1, &e, 1);
         assert_non_null(made);
-        table_set(t, made);
+        assert_true(table_set(t, made));
     }
     registry_publish(registry, t);
     announce_wake(announce);

@@ -83,7 +83,7 @@ static void set(int cluster, int version)
 
 static void set_all(int clusters)
 {
-    assert_true(merge_begin(merge, (size_t)clusters));
+    assert_true(merge_begin(merge));
     for (int i = 0; i < clusters; i++)
         set(i, 0);
     merge_commit(merge);
@@ -95,7 +95,7 @@ static uint64_t change_often(int clusters, int changes, int per_second)
 {
     uint64_t before = bytes_written();
     for (int i = 1; i <= changes; i++) {
-        assert_true(merge_begin(merge, 1));
+        assert_true(merge_begin(merge));
         set(i * 7 % clusters, i % 60000);
         merge_commit(merge);
         if (i % per_second == 0)
