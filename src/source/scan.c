@@ -140,11 +140,17 @@ static bool on_body(void *arg, const char *bytes, size_t len)
     return check_rows_feed(&v->rows, bytes, len);
 }
 
-/* Fewer instances, or more that are not passing. */
-static bool is_loss(enum view_kind kind, const struct sight *was, const struct sight *is)
+static bool is_worse(enum view_kind kind, const struct rows_sum *was, const struct rows_sum *is)
 {
-    return was->known &&
-           (kind == VIEW_ALL ? is->rows.count < was->rows.count : is->rows.count > was->rows.count);
+    return kind == VIEW_ALL ? is->count < was->count : is->count > was->count;
+}
+
+/* Fewer instances, or more that are not passing; and no read has told of that already. */
+static bool is_loss(const struct cluster_watch *w, enum view_kind kind, const struct sight *was,
+                    const struct sight *is)
+{
+    return was->known && is_worse(kind, &was->rows, &is->rows) &&
+           (!w->moved[kind] || is_worse(kind, &w->read[kind], &is->rows));
 }
 
 /* Was the cluster read since it looks so? What is queued for its first read will be. */
@@ -159,9 +165,9 @@ static bool compare(struct view *v, struct seen *seen)
     bool differs = !now->known || !rows_sum_equal(&now->rows, &is.rows);
     if (w->moved[v->kind])
         differs |= !rows_sum_equal(&w->read[v->kind], &is.rows);
-    w->moved[v->kind] = false;
-    if (is_loss(v->kind, now, &is))
+    if (is_loss(w, v->kind, now, &is))
         cluster_watch_note_loss(w);
+    w->moved[v->kind] = false;
     *now = is;
     if (v->kind == VIEW_ALL)
         w->rows = is.rows.count;
