@@ -4,7 +4,7 @@
  * A table maps a cluster id to a `struct cluster`. A writer changes a copy of its own (table_copy,
  * table_set, table_remove), and publishes that through the registry; from then on it is const. A
  * copy shares all with its base but what was changed since, so that a change costs by its own size
- * and the logarithm of the number of clusters; so does to drop a table that others came of.
+ * and the logarithm of the number of clusters; so does dropping a table that others came of.
  *
  * Ownership  Tables and clusters are counted. A cluster found in a table is borrowed from that table;
  *            cluster_ref() keeps it beyond.

@@ -191,6 +191,7 @@ TEST(test_registry__a_view_outlives_the_registry)
 
 /* -- threads --------------------------------------------------------------------------------- */
 
+/* What the threads work on is static in each test: a failed assertion leaves them at work. */
 #define READERS 4
 #define PUBLISHES 5000
 
@@ -223,7 +224,8 @@ static void *read_on(void *arg)
 
 TEST(test_registry__readers_see_whole_tables_in_order_while_a_writer_publishes)
 {
-    struct readers r = {.registry = registry()};
+    static struct readers r;
+    r = (struct readers){.registry = registry()};
     pthread_t threads[READERS];
     registry_publish(r.registry, table_saying(1));
     for (int i = 0; i < READERS; i++)
@@ -276,7 +278,8 @@ static void *view_on(void *arg)
 
 TEST(test_registry__views_are_never_behind_while_a_writer_publishes)
 {
-    struct viewers v = {.registry = registry()};
+    static struct viewers v;
+    v = (struct viewers){.registry = registry()};
     pthread_t threads[READERS];
     registry_publish(v.registry, table_saying(1));
     for (int i = 0; i < READERS; i++)
@@ -299,7 +302,8 @@ TEST(test_registry__views_are_never_behind_while_a_writer_publishes)
 /* The writer's way: copy what is served, change the copy, publish it. */
 TEST(test_registry__clusters_shared_between_tables_are_counted_across_threads)
 {
-    struct readers r = {.registry = registry()};
+    static struct readers r;
+    r = (struct readers){.registry = registry()};
     pthread_t threads[READERS];
     registry_publish(r.registry, table_saying(1));
     for (int i = 0; i < READERS; i++)
