@@ -517,11 +517,13 @@ coverage() {
 }
 
 bench() {
-    local script status=0
+    local script options status=0
     for script in tests/bench/*.py; do
         [ -x "$script" ] || continue # a module of the others
-        say "$script"
-        NSADDRD_BIN=$root/build/nsaddrd "$python" "$script" || status=$?
+        options=()
+        [ "${script##*/}" != clusters.py ] || [ "$long" = yes ] || options=(--short)
+        say "$script ${options[*]}"
+        NSADDRD_BIN=$root/build/nsaddrd "$python" "$script" "${options[@]}" || status=$?
     done
     return "$status"
 }

@@ -59,9 +59,13 @@ def versions():
     nginx = subprocess.run([_nginx(), "-v"], capture_output=True, text=True, check=True).stderr
     go = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
     wrk = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False).stdout
-    us = subprocess.run([binary(), "-V"], capture_output=True, text=True, check=True).stdout
     return {"nginx": nginx.split("/")[-1].strip(), "go": go.strip(), "wrk": wrk.split(" [")[0].split()[-1],
-            "nsaddrd": us.strip()}
+            "nsaddrd": version(binary())}
+
+
+def version(program):
+    """What a build of ours says of itself."""
+    return subprocess.run([program, "-V"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _nginx():

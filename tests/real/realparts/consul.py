@@ -10,8 +10,9 @@ from .waiting import until
 
 
 class Consul:
-    def __init__(self, run, settings="", tls=None):
-        """settings: in the agent's own language; tls: a KeyPair and the file of its CA, to speak https, too."""
+    def __init__(self, run, settings="", tls=None, arguments=()):
+        """settings: in the agent's own language; tls: a KeyPair and the file of its CA, to speak https, too;
+        arguments: of its command line."""
         self._run = run
         self._settings = settings
         self._https = free_port() if tls else -1
@@ -21,6 +22,7 @@ class Consul:
             self._settings += (
                 f' tls {{ defaults {{ ca_file = "{ca}" cert_file = "{pair.cert}" key_file = "{pair.key}" }} }}'
             )
+        self._arguments = arguments
         self._http, self._serf, self._server = free_port(), free_port(), free_port()
         self.address = f"127.0.0.1:{self._http}"
         self._process = None
@@ -59,6 +61,7 @@ class Consul:
                 -1,
                 "-hcl",
                 f"ports {{ https = {self._https} }} {self._settings}",
+                *self._arguments,
             ],
         )
         until(
@@ -66,6 +69,10 @@ class Consul:
             lambda: web.get_json(self.address, "/v1/health/node/test"),
             lambda checks: any(check["Status"] == "passing" for check in checks),
         )
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def kill(self):
         self._process.kill()
