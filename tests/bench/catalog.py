@@ -76,8 +76,16 @@ def instances_of(clusters):
     ]
 
 
-def plan(clusters, count, rate, phase):
-    """The changes of one phase, always the same for the same arguments. What leaves is what came before."""
+def new_at_most(clusters):
+    """New clusters in one phase. Few, since these and those at the start together are the number that is measured."""
+    return min(20, max(1, clusters // 50))
+
+
+def plan(clusters, new, count, rate, phase):
+    """The changes of one phase, always the same for the same arguments. What leaves is what came before.
+
+    clusters are there at the start, so many new ones come at most.
+    """
     source = random.Random(phase)
     kinds = source.choices(list(_SHARES), list(_SHARES.values()), k=count)
     passing, critical = [], []  # (when, instance), the oldest first
@@ -94,7 +102,9 @@ def plan(clusters, count, rate, phase):
         if pool and pool[0][0] <= n - age:
             instance = pool.pop(0)[1]
         else:
-            kind = JOIN if kind in pools else kind
+            if kind in pools or (kind == NEW and new == 0):
+                kind = JOIN
+            new -= kind == NEW
             known = cluster_name(source.randrange(clusters))
             instance = extra(f"n{phase}-{n:05d}" if kind == NEW else known)
         if kind in (JOIN, PASSING):

@@ -48,8 +48,10 @@ def main():
                 measured[count] = of_clusters(run, count, options)
         finally:
             processes.kill_all()
+    allowed = options.agent_connections or "by default 200"
     machine = f"{description()}; {servers.version(options.bin)}; {options.idle:g} s idle, " \
-              f"{options.slow:g} s of 1 change/s, {options.fast:g} s of 20"
+              f"{options.slow:g} s of 1 change/s, {options.fast:g} s of 20; " \
+              f"the agent allows one address {allowed} connections"
     print(f"{machine}\n\n{clusters_report.markdown(measured)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps({"machine": machine, "clusters": measured}, indent=2) + "\n")
@@ -72,13 +74,17 @@ def parse_arguments():
     parser.add_argument("--agent-connections", type=int, metavar="NUMBER",
                         help="that the agent allows one address, if not Consul's default (200)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an option of nsaddrd")
+    parser.add_argument("--nice", type=int, default=0, help="negative where other programs run, too (as root)")
     parser.add_argument("--json", type=pathlib.Path, default=servers.ROOT / "build" / "reports" / "bench-clusters.json")
     options = parser.parse_args()
+    os.nice(options.nice)
     if options.short:
         options.clusters, options.only = "100,1000", "nsaddrd"
         options.idle = options.slow = options.fast = 20
     options.clusters = [int(n) for n in options.clusters.split(",")]
     options.only = options.only.split(",")
+    if min(options.clusters) < 10:
+        parser.error("--clusters: 10 are the least")
     options.bin = options.bin.absolute()
     options.set = dict(setting.split("=", 1) for setting in options.set)
     unknown = set(options.only) - set(MEASURED)
@@ -115,7 +121,10 @@ class Site:
     def __init__(self, run, consul, writer, count, options):
         self._run, self._consul, self._writer = run, consul, writer
         self._count, self._options = count, options
-        self._instances = catalog.instances_of(count)
+        # With all that are new in the changes there are as many as are asked for, and never more.
+        self._new = catalog.new_at_most(count)
+        self._at_start = count - self._new * len(PHASES)
+        self._instances = catalog.instances_of(self._at_start)
         self._consul_port = int(consul.address.rpartition(":")[2])
         self._base = None
 
@@ -149,7 +158,7 @@ class Site:
 
     def consul_template(self):
         self.say("consul-template starts")
-        template = peers.ConsulTemplate(self._run, self._consul, self._count)
+        template = peers.ConsulTemplate(self._run, self._consul)
         with template, Connections(template.pid, self._consul_port) as connections:
             with Window(consul=self._consul.pid, own=template.pid) as window:
                 measured = {"start": template.first_file(self._instances, self._options.peer_start)}
@@ -201,7 +210,8 @@ class Site:
         rate, option = PHASES[phase]
         seconds = getattr(self._options, option)
         self.say(f"{rate} change(s) a second for {seconds:g} s")
-        changes = catalog.plan(self._count, int(seconds * rate), rate, list(PHASES).index(phase) + 1)
+        number = list(PHASES).index(phase) + 1
+        changes = catalog.plan(self._at_start, self._new, int(seconds * rate), rate, number)
         figures = {}
         with contextlib.ExitStack() as stack:
             seen = stack.enter_context(Propagation(look, self._options.give_up)) if look else None

@@ -148,11 +148,14 @@ def _p99(figures, *kinds):
 
 
 def _spread(took):
-    return f"p50 {_time(quantile(took, 0.5))}, p90 {_time(quantile(took, 0.9))}, max {_time(max(took))}, n = {len(took)}"
+    shares = ", ".join(f"p{share} {_time(quantile(took, share / 100))}" for share in (50, 90))
+    return f"{shares}, max {_time(max(took))}, n = {len(took)}"
 
 
 def _time(seconds):
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+    if seconds >= 0.9995:
+        return f"{seconds:.3g} s"
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.0995 else f"{seconds * 1000:.3g} ms"
 
 
 def _percent(value):
@@ -160,7 +163,7 @@ def _percent(value):
 
 
 def _mb(value):
-    return f"{value:.1f} MB"
+    return f"{value:.1f} MB" if value < 10 * 1024 else f"{value / 1024:.1f} GB"
 
 
 def _memory(it):

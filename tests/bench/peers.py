@@ -49,9 +49,8 @@ def build_consul_template():
 class ConsulTemplate:
     """consul-template with all clusters in one file, or with only the first. Its options are as they come."""
 
-    def __init__(self, run, consul, clusters, only_first=False):
+    def __init__(self, run, consul, only_first=False):
         self._run, self._consul = run, consul
-        self._clusters = 1 if only_first else clusters
         self._template = _SERVICE % (PREFIX + cluster_name(0)) if only_first else _ALL % PREFIX
         self._file = self._process = self._started = self._seen = None
         self._text = ""
@@ -80,7 +79,7 @@ class ConsulTemplate:
 
     def first_file(self, instances, patience):
         """When each address was in it, in seconds. complete is None if that never came, and why says how it went."""
-        wanted = {instance.address for instance in instances[: self._clusters * 3]}
+        wanted = {instance.address for instance in instances}
         while True:
             took = time.monotonic() - self._started
             self._read()
@@ -113,7 +112,7 @@ class ConsulTemplate:
 
 def replaced(run, consul):
     """One program as there was one for each cluster: go run on a rendered file, which holds the list."""
-    with ConsulTemplate(run, consul, 1, only_first=True) as template:
+    with ConsulTemplate(run, consul, only_first=True) as template:
         with Connections(template.pid, int(consul.address.rpartition(":")[2])) as connections:
             time.sleep(5)
         watch = memory_kb(template.pid)
