@@ -64,7 +64,7 @@ def parse_arguments():
     parser.add_argument("--bin", "--daemon", type=pathlib.Path, default=servers.binary(), help="our program")
     parser.add_argument("--only", default=",".join(MEASURED))
     parser.add_argument("--idle", type=float, default=120, metavar="SECONDS",
-                        help="without changes; Go collects its garbage every 120 s at least")
+                        help="without changes; long, as an idle Consul collects its garbage seldom")
     parser.add_argument("--slow", type=float, default=60, metavar="SECONDS", help="of 1 change a second")
     parser.add_argument("--fast", type=float, default=30, metavar="SECONDS", help="of 20 changes a second")
     parser.add_argument("--short", action="store_true", help="100 and 1,000 clusters, 20 s each, without peers")
