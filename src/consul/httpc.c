@@ -22,6 +22,8 @@
 #define FAILURES_MEAN_AWAY 3
 /* curl's 16 KB each are much for thousands that wait for a few lines. */
 #define WAITING_BUFFER 2048L
+/* And few for what comes by the megabyte. */
+#define ARRIVING_BUFFER (128L * 1024)
 /* The text of a refusal; the body of a reply that is taken as it arrives is not kept. */
 #define REFUSAL_MAX (64 * 1024)
 
@@ -412,7 +414,9 @@ static CURLcode set_request(struct httpc_call *call, const struct httpc_request 
     rc |= curl_easy_setopt(easy, CURLOPT_URL, url);
     rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->owner->headers);
-    if (request->blocking && request->on_body == NULL)
+    if (request->on_body != NULL)
+        rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, ARRIVING_BUFFER);
+    else if (request->blocking)
         rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, WAITING_BUFFER);
     rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
