@@ -305,7 +305,7 @@ static bool read_records(char *at, uint64_t sequence)
 /* The records alone, in the place of the file; false when it is to be refused. */
 static bool take_groups(struct buf *text)
 {
-    struct buf head, line;
+    struct buf head, line, records;
     if (text->len < JOURNAL_HEAD)
         return false;
     uint64_t synced = strtoull(text->data + sizeof JOURNAL_WORDS - 1, NULL, 16);
@@ -313,7 +313,8 @@ static bool take_groups(struct buf *text)
     bool ok = memcmp(head.data, text->data, JOURNAL_HEAD) == 0;
     buf_clear(&head);
     const char *groups = text->data + JOURNAL_HEAD;
-    size_t len = text->len - JOURNAL_HEAD, at = 0, begin = 0, counted = 0, taken = 0;
+    size_t len = text->len - JOURNAL_HEAD, at = 0, begin = 0, counted = 0;
+    buf_init(&records, FILE_MAX);
     while (ok) {
         const char *end = memchr(groups + at, '\n', len - at);
         if (end == NULL)
@@ -326,15 +327,15 @@ static bool take_groups(struct buf *text)
             buf_clear(&line);
             if (!right)
                 break;
-            memmove(text->data + taken, groups + begin, at - begin); /* `groups` is behind it */
-            taken += at - begin;
+            (void)buf_append(&records, groups + begin, at - begin);
             begin = counted = next;
         }
         at = next;
     }
     ok = ok && counted >= synced;
-    text->data[taken] = '\0';
-    text->len = taken;
+    (void)buf_append_str(&records, "");
+    buf_clear(text);
+    *text = records;
     return ok;
 }
 

@@ -117,7 +117,7 @@ TEST(test_state_cost__a_change_costs_what_it_says_however_many_clusters)
 TEST(test_state_cost__in_the_long_run_a_change_costs_a_few_times_what_it_says)
 {
     set_all(2000);
-    uint64_t written = change_often(2000, 20000, 20);
+    uint64_t written = change_often(2000, 20000, 100);
     print_message("20,000 changes with 2,000 clusters: %" PRIu64 " bytes\n", written);
     assert_in_range(written, 1000, 20000 * 512);
 }
