@@ -36,7 +36,9 @@
  * is none of it at all, at every change of any check (measured). A query for "any", or with a filter
  * in place of the status, always wakes, and costs a hundred times as much. So the usual event, a
  * check that flips, costs one small reply and one read; the 15 MB are for registrations alone.
- * Connections: names, critical, and the two that all short calls share (httpc.h).
+ * Connections: names, critical, and the two that all short calls share (httpc.h). Of these the
+ * views have one at most, so that a view that does not come to its end keeps no cluster from being
+ * read.
  *
  * Beyond what was measured, by the same rates: 100,000 clusters on 5,000 nodes are 300,000 checks.
  * One view of all is then 150 MB and 2.8 s of Consul, so a new instance is served after up to 17 s, a
@@ -86,7 +88,9 @@ struct view {
     struct backoff backoff;
     struct bucket idle_wakes;
     struct bucket news_wakes;
-    bool wanted; /* once more, when this one is done */
+    bool wanted;  /* once more, when this one is done */
+    bool waiting; /* for the other one that makes short calls */
+    size_t bytes; /* of the reply that is arriving */
     bool failing;
 };
 

@@ -23,7 +23,11 @@
 /* curl's 16 KB each are much for thousands that wait for a few lines. */
 #define WAITING_BUFFER 2048L
 /* And few for what comes by the megabyte. */
-#define ARRIVING_BUFFER (128L * 1024)
+#define ARRIVING_BUFFER (64L * 1024)
+/* A reply of megabytes may take its time, but not creep: fewer bytes per second, for so long. Consul
+ * itself may need 7 s before the first one (its rpc_hold_timeout). */
+#define CREEPING_BYTES 1000L
+#define CREEPING_SECONDS 10L
 /* The text of a refusal; the body of a reply that is taken as it arrives is not kept. */
 #define REFUSAL_MAX (64 * 1024)
 
@@ -414,6 +418,10 @@ static CURLcode set_request(struct httpc_call *call, const struct httpc_request 
     rc |= curl_easy_setopt(easy, CURLOPT_URL, url);
     rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->owner->headers);
+    if (request->on_body != NULL && !request->blocking) {
+        rc |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, CREEPING_BYTES);
+        rc |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, CREEPING_SECONDS);
+    }
     if (request->on_body != NULL)
         rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, ARRIVING_BUFFER);
     else if (request->blocking)

@@ -36,6 +36,9 @@
 static const char *const states[VIEWS] = {
     [VIEW_ALL] = "any", [VIEW_CRITICAL] = "critical", [VIEW_WARNING] = "warning"};
 
+/* A hundred times as many clusters as were measured. */
+#define VIEW_BODY_MAX ((size_t)1536 * 1024 * 1024)
+
 static void send_view(void *arg);
 
 /* How long after the start of something that took so long the next one may start. */
@@ -137,6 +140,9 @@ static void on_row(const struct check_row *row, void *arg)
 static bool on_body(void *arg, const char *bytes, size_t len)
 {
     struct view *v = arg;
+    v->bytes += len;
+    if (v->bytes > VIEW_BODY_MAX)
+        return error_set(&v->rows.error, "the reply is larger than any sane one");
     return check_rows_feed(&v->rows, bytes, len);
 }
 
@@ -235,7 +241,7 @@ static void fail(struct view *v, const struct httpc_reply *reply, const char *er
 /* What Consul was busy with it, of the time it took: the rest may have been ours. */
 static int64_t cost_ms(const struct view *v, int64_t took_ms)
 {
-    int64_t most = 1 + 2 * (int64_t)v->rows.count * ROW_US / 1000;
+    int64_t most = 1 + 3 * (int64_t)v->rows.count * ROW_US / 2000;
     return took_ms < most ? took_ms : most;
 }
 
@@ -259,6 +265,27 @@ static int64_t next_ms(struct view *v, size_t changed)
     if (v->kind == VIEW_CRITICAL)
         least = bucket_take(changed > 0 ? &v->news_wakes : &v->idle_wakes, now);
     return now + (rows > least ? rows : least);
+}
+
+static bool is_short(const struct view *v)
+{
+    return v->kind != VIEW_CRITICAL;
+}
+
+/* One short call of all views at a time. */
+static bool has_turn(struct view *v)
+{
+    v->waiting = false;
+    for (size_t i = 0; is_short(v) && i < VIEWS; i++)
+        v->waiting |= is_short(&v->scan->views[i]) && v->scan->views[i].call != NULL;
+    return !v->waiting;
+}
+
+static void send_waiting(struct scan *s)
+{
+    for (size_t i = 0; i < VIEWS; i++)
+        if (s->views[i].waiting)
+            send_view(&s->views[i]);
 }
 
 static void on_view(void *arg, const struct httpc_reply *reply)
@@ -285,29 +312,33 @@ static void on_view(void *arg, const struct httpc_reply *reply)
             httpc_timer_set(v->scan->context->httpc, &v->timer, at);
     }
     clear_reply(v);
+    send_waiting(v->scan);
 }
 
 static void send_view(void *arg)
 {
     struct view *v = arg;
     struct watch_context *x = v->scan->context;
-    bool blocks = v->kind == VIEW_CRITICAL && v->index > 0;
+    bool blocks = !is_short(v) && v->index > 0;
     struct catalog_read read = {
         .index = blocks ? v->index : 0,
         .wait_ms = jitter_spread(&x->jitter, x->config->consul.wait_ms, WAIT_SPREAD_PERCENT),
         /* A server that is behind would not show what the index of the services has told. */
-        .authoritative = v->kind != VIEW_CRITICAL};
+        .authoritative = is_short(v)};
     struct buf path;
+    if (!has_turn(v))
+        return;
     buf_init(&path, 8192);
     v->asked_ms = httpc_now(x->httpc);
     v->wanted = false;
+    v->bytes = 0;
     plan_registrations(v);
     check_rows_init(&v->rows, on_row, v);
     if (catalog_checks_path(&path, x->config, states[v->kind], v->kind != VIEW_ALL, &read)) {
         struct httpc_request request = {.method = "GET",
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read) + VIEW_EXTRA_MS,
-                                        .blocking = v->kind == VIEW_CRITICAL,
+                                        .blocking = !is_short(v),
                                         .on_body = on_body};
         v->call = httpc_send(x->httpc, &request, on_view, v);
     }
@@ -323,7 +354,7 @@ int64_t scan_registrations(struct scan *s, size_t names)
     int64_t due = v->due_ms > now ? v->due_ms : now;
     s->names = names;
     v->wanted = v->call != NULL;
-    if (v->call == NULL && !v->timer.set)
+    if (v->call == NULL && !v->waiting && !v->timer.set)
         httpc_timer_set(s->context->httpc, &v->timer, due);
     return due;
 }
@@ -388,6 +419,7 @@ void scan_stop(struct scan *s)
         httpc_timer_cancel(s->context->httpc, &v->timer);
         clear_reply(v);
         v->call = NULL;
+        v->waiting = false;
         v->index = 0;
         v->failing = false;
     }

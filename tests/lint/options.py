@@ -22,8 +22,8 @@ QUICKSTART = "conf/quickstart.conf"
 README = "README.md"
 
 # A commented option has no blank behind its #, prose has one.
-_COMMENTED = re.compile(r"^(\s*)#(?=[a-z_]+\s*[=:])", re.MULTILINE)
-_ROW = re.compile(r"^\|\s*`([a-z_.]+)`\s*\|([^|]*)\|\s*`([^`]*)`\s*\|\s*(\S.*?)\s*\|\s*$")
+_COMMENTED = re.compile(r"^(\s*)#(?=[a-z0-9_]+\s*[=:])", re.MULTILINE)
+_ROW = re.compile(r"^\|\s*`([a-z0-9_.]+)`\s*\|([^|]*)\|\s*`([^`]*)`\s*\|\s*(\S.*?)\s*\|\s*$")
 
 
 def ask(binary: Path, *arguments: str) -> str:
@@ -110,7 +110,7 @@ def check_readme(root: Path, options: dict[str, object]) -> list[Finding]:
 
 def check_help(text: str, options: dict[str, object]) -> list[Finding]:
     """--help lists each option on a line `  <name>  <type>  default <default>  <help>`."""
-    listed = set(re.findall(r"^\s+([a-z_.]+)\s+\S.*?\bdefault\b", text, re.MULTILINE))
+    listed = set(re.findall(r"^\s+([a-z0-9_.]+)\s+\S.*?\bdefault\b", text, re.MULTILINE))
     found = [Finding("--help", 1, f"{n} is missing") for n in sorted(options.keys() - listed)]
     return found + [
         Finding("--help", 1, f"{n} is not in --print-config") for n in sorted(listed - options.keys())
