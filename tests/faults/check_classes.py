@@ -6,6 +6,7 @@ changes are found by reading all clusters in turn, or those that the checks do n
 """
 
 import json
+import time
 
 from bexpr import compile_filter
 from cell import SANITIZED
@@ -17,6 +18,8 @@ COMPLAINT = "cannot follow the checks in Consul"
 MEANWHILE = "10.0.0.9"
 # All clusters are read within 12 s when their checks cannot be followed.
 DEADLINE = 30.0
+# The same when that only turns out as a reply is given up, which takes a minute.
+DEADLINE_OF_STUCK = 90.0
 # Rows of other clusters: 14 MB. Sanitizers take longer over them than the validator has patience.
 FILLER = 4_000 if SANITIZED else 40_000
 
@@ -24,16 +27,17 @@ FILLER = 4_000 if SANITIZED else 40_000
 class Checks(Answered):
     """Reads of the checks are answered by something else than the truth."""
 
-    def __init__(self, reply, told, which="*", times=3):
-        """told: the daemon can see that something is wrong."""
+    def __init__(self, reply, told, which="*", times=3, deadline=DEADLINE):
+        """told: the daemon can see that something is wrong. deadline: of changes during the fault."""
         super().__init__(reply, (STATES + which,), times)
         self._told = told
+        self._deadline = deadline
 
     def endured(self, cell):
         for cluster in cell.truth:
             eventually(lambda c=cluster: cell.daemon.list_of(c) not in (404, 503), f"{cluster} is read", DEADLINE)
         cell.set("a1", [*cell.truth["a1"], MEANWHILE])
-        cell.follow("during the fault", DEADLINE)
+        cell.follow("during the fault", self._deadline)
         complaints = cell.daemon.log_lines("level=warn", COMPLAINT)
         assert len(complaints) == self._told, "\n".join(complaints) or "it says nothing"
 
@@ -103,6 +107,21 @@ def _with_many_more():
     return reply
 
 
+def _endless():
+    """Not so fast that it would be for want of CPU that something does not come about."""
+    tenth = _filler(FILLER // 10).encode() + b","
+    yield b"["
+    while True:
+        yield tenth
+        time.sleep(0.1)
+
+
+def _slow():
+    for byte in b'[{"Node": "n", "CheckID": "' + b"x" * 1000:
+        yield bytes([byte])
+        time.sleep(1.0)
+
+
 def _some_seen(_, truth):
     """Of the clusters one, and of the nodes none."""
     rows = [row for row in json.loads(truth.body) if row["ServiceName"] == "nameServera"]
@@ -111,6 +130,9 @@ def _some_seen(_, truth):
 
 # name -> what makes the fault, new for each cell
 CHECK_CLASSES = {
+    # Those that take long are the first.
+    "checks: endless": lambda: Checks(Reply(pieces=_endless), told=True, times=1, deadline=DEADLINE_OF_STUCK),
+    "checks: 1 byte/s": lambda: Checks(Reply(pieces=_slow), told=True, times=1, deadline=DEADLINE_OF_STUCK),
     "checks: cut in the middle": lambda: Checks(_cut, told=True),
     "checks: only all, cut": lambda: Checks(_cut, told=True, which="any"),
     "checks: end is missing": lambda: Checks(lambda _, truth: Reply(200, truth.body[:-1]), told=True),

@@ -29,10 +29,10 @@ PLAN_IS_THE_SAME = {
     'port "80"', "host name", "; in an address", "newline in an address",
 }
 CELLS = [
+    *((name, phase, "checks") for name in CHECK_CLASSES for phase in ("cold", "steady", "in a change")),
     *((name, phase, "each") for name in CLASSES for phase in PHASES),
     *((name, phase, "checks") for name in CLASSES if name not in PLAN_IS_THE_SAME
       for phase in ("cold, state", "in a change")),
-    *((name, phase, "checks") for name in CHECK_CLASSES for phase in ("cold", "steady", "in a change")),
 ]
 
 
