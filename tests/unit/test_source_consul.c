@@ -9,6 +9,7 @@
 
 #define NAMES "/v1/catalog/services"
 #define HEALTH "/v1/health/service/nameServer"
+#define VIEWS "/v1/health/state/"
 #define MINUTE 60000
 
 static struct config *config;
@@ -665,9 +666,13 @@ TEST(test_source_consul__a_watch_that_is_refused_again_and_again_is_tried_ever_s
     fake_rule(httpc, HEALTH "a?index=", 429, 0,
               "Your IP is issuing too many concurrent connections");
     fake_answer(httpc, watch_of("a"), 429, 0, "");
-    fake_run(httpc, 600000); /* about 15 s between two tries, once the cap is reached */
+    for (int minute = 0; minute < 180; minute++) {
+        names("a"); /* a reply at which the plan is chosen */
+        fake_run(httpc, MINUTE);
+    }
+    /* At first a minute or two between two tries, in the end up to half an hour. */
     size_t tries = fake_count(httpc, "GET " HEALTH "a?index=");
-    assert_true(tries > 10 && tries < 120);
+    assert_in_range(tries, 6, 40);
     assert_serves("a", "live 1 2");
 }
 
@@ -833,16 +838,16 @@ static void assert_many_serve(int count, const char *wanted)
     }
 }
 
-TEST(test_source_consul__at_most_eight_reads_are_under_way)
+TEST(test_source_consul__at_most_two_reads_are_under_way)
 {
     prepare(NULL, NULL);
     many_names(40);
     start();
     fake_run(httpc, 1000);
-    assert_int_equal(fake_count_pending(httpc, HEALTH), 8);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), HTTPC_SHORT_CALLS);
     many_instances(40, "1+");
     fake_run(httpc, 1000);
-    assert_int_equal(httpc->most_pending_reads, 8);
+    assert_int_equal(httpc->most_pending_reads, HTTPC_SHORT_CALLS);
     assert_many_serve(40, "live 1");
 }
 
@@ -857,31 +862,40 @@ TEST(test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instea
     start();
     fake_run(httpc, 1000);
     fake_answer(httpc, watch_of("a"), 429, 0, "too many connections");
-    size_t before = reads_of("a");
-    fake_run(httpc, 9000);
+    assert_null(watch_of("b")); /* that would be refused, too */
+    assert_int_equal(fake_count_pending(httpc, VIEWS), 3);
+    fake_run(httpc, 60000);
     assert_null(watch_of("a"));
+    assert_null(watch_of("b"));
+    assert_serves("a", "live 1");
+    fake_run(httpc, 4 * MINUTE);
+    names("a b"); /* a reply at which the plan is chosen */
+    fake_run(httpc, 1000);
+    assert_non_null(watch_of("a"));
     assert_non_null(watch_of("b"));
-    assert_true(reads_of("a") > before);
-    body_port = 9876;
-    instances("a", "1+ 2+");
-    fake_run(httpc, 15000);
-    assert_serves("a", "live 1 2");
-    fake_run(httpc, 30000);
-    assert_non_null(watch_of("a")); /* tried again with time */
+    assert_int_equal(fake_count_pending(httpc, VIEWS), 0);
 }
 
-TEST(test_source_consul__clusters_beyond_max_watches_are_read_in_turn)
+static void no_checks(void)
+{
+    fake_rule(httpc, VIEWS, 200, ++last_index, "[]");
+}
+
+/* The scan shows none of their instances. */
+TEST(test_source_consul__with_more_clusters_than_watches_none_is_watched)
 {
     prepare("consul.max_watches=2", NULL);
     many_names(6);
     many_instances(6, "1+");
+    no_checks();
     start();
-    fake_run(httpc, 1000);
-    assert_int_equal(fake_count_pending(httpc, HEALTH), 2);
+    fake_run(httpc, 20000);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), 0);
+    assert_int_equal(httpc->kept, 4);
     many_instances(6, "1+ 2+");
     fake_run(httpc, 13000);
     assert_many_serve(6, "live 1 2");
-    assert_int_equal(fake_count_pending(httpc, HEALTH), 2);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), 0);
 }
 
 TEST(test_source_consul__without_watches_all_are_read_in_turn)
@@ -897,22 +911,44 @@ TEST(test_source_consul__without_watches_all_are_read_in_turn)
     assert_many_serve(4, "live 1 2");
 }
 
-TEST(test_source_consul__a_watch_that_ends_is_passed_on)
+TEST(test_source_consul__watches_are_back_with_four_fifths_of_what_may_be)
 {
-    prepare("consul.max_watches=1", "admission.gone_delay=0s");
-    names("a b");
+    prepare("consul.max_watches=2", "admission.gone_delay=0s");
+    names("a b c");
     instances("a", "1+");
+    body_port++;
+    instances("b", "1+");
+    body_port++;
+    instances("c", "1+");
+    no_checks();
     start();
     fake_run(httpc, 1000);
-    assert_non_null(watch_of("a"));
-    instances("b", "2+");
-    fake_run(httpc, 1000);
     assert_null(watch_of("b"));
+    names("a b");
+    instances("c", "");
+    fake_run(httpc, 60000);
+    assert_serves("c", "(none)");
+    names("a b");
+    fake_run(httpc, 1000);
+    assert_null(watch_of("b")); /* two are too many to go back */
     names("b");
     instances("a", "");
-    fake_run(httpc, 30000);
-    assert_serves("a", "(none)");
+    fake_run(httpc, 60000);
+    names("b");
+    fake_run(httpc, 1000);
     assert_non_null(watch_of("b"));
+    body_port = 9876;
+}
+
+TEST(test_source_consul__over_http2_more_clusters_are_watched)
+{
+    prepare("consul.max_watches=2", NULL);
+    many_names(6);
+    many_instances(6, "1+");
+    fake_reply_of(httpc, NAMES)->http2 = true;
+    start();
+    fake_run(httpc, 1000);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), 6);
 }
 
 TEST(test_source_consul__mass_loss_keeps_everybody_for_thirty_seconds)
@@ -1129,17 +1165,19 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_stale_leaderless_reply_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_source_consul__at_most_eight_reads_are_under_way,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__at_most_two_reads_are_under_way, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instead, setup,
             teardown),
         cmocka_unit_test_setup_teardown(
-            test_source_consul__clusters_beyond_max_watches_are_read_in_turn, setup, teardown),
+            test_source_consul__with_more_clusters_than_watches_none_is_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__without_watches_all_are_read_in_turn,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(test_source_consul__a_watch_that_ends_is_passed_on, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__watches_are_back_with_four_fifths_of_what_may_be, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__over_http2_more_clusters_are_watched,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__mass_loss_keeps_everybody_for_thirty_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__a_loss_of_few_is_no_mass_loss, setup,
