@@ -482,6 +482,13 @@ static bool run(struct httpc *h, struct httpc_call *call)
     return true;
 }
 
+/* Also behind those who wait, when a place has just become free: what the end of a call sends is not
+ * to go first each time. */
+static bool must_wait(const struct httpc *h, const struct httpc_call *call)
+{
+    return !call->blocking && (h->short_calls == HTTPC_SHORT_CALLS || h->waiting.first != NULL);
+}
+
 /* Takes it out of its row and, when it is running, out of curl's hands. */
 static void end(struct httpc *h, struct httpc_call *call)
 {
@@ -513,7 +520,7 @@ struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *reque
     ok = ok && set_connection(call->easy, h) == CURLE_OK &&
          set_request(call, request, buf_text(&url)) == CURLE_OK;
     buf_clear(&url);
-    if (ok && !call->blocking && h->short_calls == HTTPC_SHORT_CALLS)
+    if (ok && must_wait(h, call))
         enter(&h->waiting, call);
     else if (!ok || !run(h, call)) {
         call_free(call);
