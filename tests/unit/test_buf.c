@@ -137,6 +137,24 @@ TEST(test_buf__hands_nothing_over_when_nothing_was_appended)
     assert_null(buf_detach(&b));
 }
 
+TEST(test_buf__reset_forgets_contents_and_failure_and_keeps_the_room)
+{
+    struct buf b;
+    buf_init(&b, 4);
+    buf_reset(&b); /* of nothing */
+    assert_string_equal(buf_text(&b), "");
+    assert_true(buf_append_str(&b, "abcd"));
+    const char *data = b.data;
+    assert_false(buf_append_char(&b, 'e'));
+    buf_reset(&b);
+    assert_int_equal(b.len, 0);
+    assert_string_equal(buf_text(&b), "");
+    assert_true(buf_append_str(&b, "xyz"));
+    assert_string_equal(buf_text(&b), "xyz");
+    assert_ptr_equal(b.data, data);
+    buf_clear(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +171,7 @@ int main(void)
         cmocka_unit_test(test_buf__hands_its_bytes_over),
         cmocka_unit_test(test_buf__hands_nothing_over_after_a_failure),
         cmocka_unit_test(test_buf__hands_nothing_over_when_nothing_was_appended),
+        cmocka_unit_test(test_buf__reset_forgets_contents_and_failure_and_keeps_the_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/hash.h"
 #include "config_of.h"
 #include "consul/catalog.h"
 #include "consul/httpc.h"
@@ -52,6 +53,50 @@ static const char *services_path(struct catalog_read read)
     (void)snprintf(out, sizeof out, "%s", buf_text(&b));
     buf_clear(&b);
     return out;
+}
+
+static const char *checks_path(const char *state, bool of_nodes, struct catalog_read read)
+{
+    static char out[512];
+    struct buf b;
+    buf_init(&b, sizeof out - 1);
+    assert_true(catalog_checks_path(&b, config, state, of_nodes, &read));
+    (void)snprintf(out, sizeof out, "%s", buf_text(&b));
+    buf_clear(&b);
+    return out;
+}
+
+TEST(test_catalog__checks_are_those_of_our_services_and_when_wanted_of_nodes)
+{
+    struct catalog_read read = {.authoritative = true};
+    assert_string_equal(
+        checks_path("any", false, read),
+        "/v1/health/state/any?leader&filter=ServiceName%20matches%20%60%5EnameServer%60");
+    read = (struct catalog_read){.index = 9, .wait_ms = 5000};
+    assert_string_equal(
+        checks_path("critical", true, read),
+        "/v1/health/state/critical?index=9&wait=5000ms&filter=ServiceName%20matches%20%60%5E"
+        "nameServer%60%20or%20ServiceID%20%3D%3D%20%22%22");
+}
+
+/* It is a regular expression. */
+TEST(test_catalog__a_prefix_is_taken_literally_in_the_filter)
+{
+    use(config_of("consul.service_prefix=ns.x-_9", NULL));
+    assert_string_equal(
+        checks_path("any", false, (struct catalog_read){.index = 0}),
+        "/v1/health/state/any?filter=ServiceName%20matches%20%60%5Ens%5B.%5Dx%5B-%5D%5B_%5D9%60");
+}
+
+TEST(test_catalog__a_path_of_checks_that_does_not_fit_is_a_failure)
+{
+    struct catalog_read read = {.index = 0};
+    struct buf b;
+    for (size_t size = 0; size < 60; size++) {
+        buf_init(&b, size);
+        assert_false(catalog_checks_path(&b, config, "any", false, &read));
+        buf_clear(&b);
+    }
 }
 
 TEST(test_catalog__a_plain_read_has_no_query)
@@ -291,6 +336,67 @@ TEST(test_catalog__reads_an_instance_as_consul_sends_it)
              "\"Warning\":1}},\"Checks\":[{\"Node\":\"n\",\"CheckID\":\"serfHealth\",\"Status\":"
              "\"passing\",\"ServiceID\":\"\"}]}]"),
         "10.0.0.2:9876+ unusable=0");
+}
+
+#define CHECK(id, service, status)                                                                 \
+    "{\"Node\":\"n\",\"CheckID\":\"" id "\",\"ServiceID\":\"" service "\",\"Status\":\"" status    \
+    "\"}"
+#define ON_NODE(name, checks)                                                                      \
+    "{\"Node\":{\"Node\":\"" name                                                                  \
+    "\",\"Address\":\"10.0.0.1\"},\"Service\":{\"ID\":\"i\",\"Service\":"                          \
+    "\"nameServera\",\"Port\":1},\"Checks\":[" checks "]}"
+
+TEST(test_catalog__tells_the_nodes_of_all_instances)
+{
+    assert_true(parse("[" ON_NODE("n1", "") "," ON_NODE("n2", "") "," ON_NODE(
+        "n1",
+        "") ","
+            "{\"Node\":{\"Address\":\"10.0.0.1\"},\"Service\":{\"Service\":\"nameServera\"}}]"));
+    assert_int_equal(health.node_count, 3);
+    assert_true(health.nodes[0] == hash_bytes("n1", 2));
+    assert_true(health.nodes[1] == hash_bytes("n2", 2));
+    assert_true(health.nodes[2] == health.nodes[0]);
+}
+
+TEST(test_catalog__tells_whether_one_has_no_check_of_its_own)
+{
+    assert_true(parse("[" ON_NODE("n1", CHECK("c", "i", "passing")) "]"));
+    assert_false(health.unchecked);
+    assert_true(parse("[" ON_NODE("n1", CHECK("c", "i", "passing")) "," ON_NODE(
+        "n2", CHECK("serfHealth", "", "passing")) "]"));
+    assert_true(health.unchecked);
+    assert_true(parse("[" ON_NODE("n1", "{\"CheckID\":\"c\",\"Status\":\"passing\"}") "]"));
+    assert_true(health.unchecked);
+    assert_true(parse("[]"));
+    assert_false(health.unchecked);
+}
+
+static void add_row(enum view_kind view, struct rows_sum sums[static VIEWS], const char *id,
+                    const char *service, const char *status)
+{
+    struct check_row row = {
+        .node = "n", .check_id = id, .service_id = service, .service = "s", .status = status};
+    rows_sum_add(&sums[view], &row);
+}
+
+TEST(test_catalog__tells_what_lists_of_checks_would_show)
+{
+    struct rows_sum sums[VIEWS] = {{.count = 0}};
+    assert_true(parse("[" ON_NODE(
+        "n",
+        CHECK("serfHealth", "", "passing") "," CHECK(
+            "c", "i", "critical")) "," ON_NODE("n",
+                                               CHECK("_node_maintenance", "", "critical") "," CHECK(
+                                                   "d", "j", "warning") "," CHECK("e", "j",
+                                                                                  "passing")) "]"));
+    add_row(VIEW_ALL, sums, "e", "j", "passing");
+    add_row(VIEW_ALL, sums, "d", "j", "warning");
+    add_row(VIEW_ALL, sums, "c", "i", "critical");
+    add_row(VIEW_CRITICAL, sums, "c", "i", "critical");
+    add_row(VIEW_CRITICAL, sums, "_node_maintenance", "", "critical");
+    add_row(VIEW_WARNING, sums, "d", "j", "warning");
+    for (size_t i = 0; i < VIEWS; i++)
+        assert_true(rows_sum_equal(&health.rows[i], &sums[i]));
 }
 
 TEST(test_catalog__no_instances_are_none)
@@ -642,6 +748,19 @@ TEST(test_catalog__a_long_id_does_not_overflow_the_example)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_catalog__checks_are_those_of_our_services_and_when_wanted_of_nodes, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__a_prefix_is_taken_literally_in_the_filter,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_catalog__a_path_of_checks_that_does_not_fit_is_a_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__tells_the_nodes_of_all_instances, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__tells_whether_one_has_no_check_of_its_own,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__tells_what_lists_of_checks_would_show, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_catalog__a_plain_read_has_no_query, setup, teardown),
         cmocka_unit_test_setup_teardown(test_catalog__a_blocking_query_has_index_and_wait_with_unit,
                                         setup, teardown),
