@@ -5,6 +5,8 @@
  * Input: which reply (a letter, see `replies`), a byte of flags, a byte (255, 254: the part of the
  * body between \x01 and \x02 is repeated, so that a short input makes a long reply), the body.
  *
+ * Lists of checks are handed over in pieces of several sizes.
+ *
  * Second opinion: the same JSON by cJSON's own lookups. Text that is no JSON is cJSON's to refuse.
  */
 #include <arpa/inet.h>
@@ -18,6 +20,7 @@
 #include "config/config.h"
 #include "consul/agent.h"
 #include "consul/catalog.h"
+#include "consul/check_rows.h"
 #include "consul/httpc.h"
 #include "fuzz.h"
 
@@ -406,7 +409,106 @@ static void try_agent(void)
     cJSON_Delete(checks);
 }
 
-/* A body of /v1/health/service again. */
+/* -- /v1/health/state ------------------------------------------------------------------------ */
+
+/* "" when absent, NULL when it is no text: as check_rows.h has it, a member that is there twice is as
+ * one that is not there. */
+static const char *text_or_none(const cJSON *row, const char *name)
+{
+    const cJSON *item = only(row, name);
+    return item == NULL || cJSON_IsNull(item) ? "" : cJSON_GetStringValue(item);
+}
+
+static const char *const row_members[] = {"Node", "CheckID", "ServiceID", "ServiceName", "Status"};
+
+static bool is_check(const cJSON *row)
+{
+    if (!cJSON_IsObject(row))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(row_members); i++)
+        if (text_or_none(row, row_members[i]) == NULL)
+            return false;
+    return text_or_none(row, "Node")[0] != '\0' && text_or_none(row, "Status")[0] != '\0';
+}
+
+static const cJSON *next_check; /* of the second reading */
+static bool compares_checks;
+
+static void check_row_taken(const struct check_row *row, void *arg)
+{
+    const char *const got[] = {row->node, row->check_id, row->service_id, row->service,
+                               row->status};
+    (void)arg;
+    if (!compares_checks)
+        return;
+    HOLDS(next_check != NULL && is_check(next_check), "there is no such row");
+    for (size_t i = 0; i < COUNT_OF(got); i++)
+        HOLDS(strcmp(got[i], text_or_none(next_check, row_members[i])) == 0, "%s is %s",
+              row_members[i], got[i]);
+    next_check = next_check->next;
+}
+
+/* In pieces of up to `most` bytes, each a copy that ends where it does. */
+static bool feed_checks(struct check_rows *r, size_t most, unsigned seed)
+{
+    size_t size;
+    check_rows_init(r, check_row_taken, NULL);
+    for (size_t at = 0; at < reply.body_len; at += size) {
+        seed = seed * 1103515245u + 12345u;
+        size = 1 + (seed >> 16) % most;
+        size = size < reply.body_len - at ? size : reply.body_len - at;
+        char *piece = fuzz_checked(malloc(size));
+        memcpy(piece, reply.body + at, size);
+        bool ok = check_rows_feed(r, piece, size);
+        free(piece);
+        if (!ok)
+            return false;
+    }
+    return check_rows_end(r);
+}
+
+/* Where cJSON is no help: it skips all control characters and a byte order mark, and the nesting of the
+ * list itself counts for it. */
+static bool cjson_differs(void)
+{
+    size_t depth = 0, deepest = 0;
+    if (strncmp(reply.body, "\xef\xbb\xbf", 3) == 0)
+        return true;
+    for (size_t i = 0; i < reply.body_len; i++) {
+        char c = reply.body[i];
+        if ((unsigned char)c < 0x20 && strchr("\t\r\n", c) == NULL)
+            return true;
+        depth += c == '[' || c == '{';
+        depth -= depth > 0 && (c == ']' || c == '}');
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest >= CJSON_NESTING_LIMIT;
+}
+
+static void try_checks(void)
+{
+    static const size_t pieces[] = {1, 3, 64, 16384};
+    cJSON *root = second_reading();
+    bool expected = cJSON_IsArray(root);
+    for (const cJSON *row = expected ? root->child : NULL; row != NULL; row = row->next)
+        expected &= is_check(row);
+    compares_checks = root != NULL && !cjson_differs();
+    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+        struct check_rows r;
+        next_check = root != NULL ? root->child : NULL;
+        bool ok = feed_checks(&r, pieces[i], flags);
+        if (!ok)
+            HOLDS(r.error.text[0] != '\0', "refused without a word");
+        if (!cjson_differs())
+            HOLDS(ok == expected, "the checks are %s", ok ? "taken" : "refused");
+        HOLDS(!ok || next_check == NULL || !compares_checks, "a row is missing");
+        check_rows_clear(&r);
+    }
+    cJSON_Delete(root);
+}
+
+/* -- /v1/health/service again ---------------------------------------------------------------- */
+
 static void try_listed(void)
 {
     cJSON *root = second_reading();
@@ -469,7 +571,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct {
         char letter;
         void (*attempt)(void);
-    } replies[] = {{'H', try_health}, {'S', try_services}, {'A', try_agent}, {'L', try_listed}};
+    } replies[] = {{'H', try_health},
+                   {'S', try_services},
+                   {'A', try_agent},
+                   {'L', try_listed},
+                   {'C', try_checks}};
     struct input in = {.at = data, .left = size};
     size_t len, made_len;
     unsigned letter = fuzz_byte(&in);
