@@ -465,6 +465,33 @@ TEST(test_scan__a_cluster_that_ended_leaves_the_others_as_they_are)
     assert_int_equal(reads_of("a"), before);
 }
 
+/* One that does not end keeps the other waiting, and no cluster: reads have a connection left. */
+TEST(test_scan__all_and_warnings_take_turns)
+{
+    start_with_three(NULL);
+    after_regular_reads();
+    fake_no_rule(httpc, ANY);
+    names("a b c");
+    fake_run(httpc, 100);
+    assert_non_null(fake_pending(httpc, ANY));
+    size_t before = asked(WARNING);
+    shows(CRITICAL, "n2 2 b critical");
+    assert_string_equal(read_in(10000), "b");
+    assert_int_equal(asked(WARNING), before);
+    fake_answer(httpc, fake_pending(httpc, ANY), 200, ++last_index, "[]");
+    assert_int_equal(asked(WARNING), before + 1);
+    fake_no_rule(httpc, WARNING);
+    fake_run(httpc, 2000);
+    size_t views = asked(ANY);
+    names("a b c");
+    fake_run(httpc, 2000);
+    names("a b c");
+    fake_run(httpc, 2000);
+    assert_int_equal(asked(ANY), views);
+    fake_answer(httpc, fake_pending(httpc, WARNING), 200, ++last_index, "[]");
+    assert_int_equal(asked(ANY), views + 1);
+}
+
 TEST(test_scan__stops_with_replies_on_their_way)
 {
     start_with_three(NULL);
@@ -472,7 +499,8 @@ TEST(test_scan__stops_with_replies_on_their_way)
     fake_no_rule(httpc, WARNING);
     names("a b c");
     fake_run(httpc, 2000);
-    assert_int_equal(fake_count_pending(httpc, "/v1/health/state/"), 3);
+    assert_int_equal(fake_count_pending(httpc, "/v1/health/state/"),
+                     2); /* critical, and one of the others */
     sources_stop(sources);
     sources = NULL;
     assert_null(httpc->calls);
@@ -536,6 +564,7 @@ int main(void)
         RUN(a_view_that_fails_is_tried_ever_slower),
         RUN(a_refused_view_looks_for_a_new_token),
         RUN(a_cluster_that_ended_leaves_the_others_as_they_are),
+        RUN(all_and_warnings_take_turns),
         RUN(stops_with_replies_on_their_way),
         RUN(large_views_take_an_eighth_of_the_time),
     };
