@@ -70,6 +70,18 @@ LOSS_OF_THREE += """
 LOSS_OF_THREE += "".join(f"{4000 + n} says {c} 15 watch 6 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n"
                          for n, c in enumerate("abc"))
 
+# A view of all clusters shows checks that fail, of all but one or of half of the clusters; one was read, and stays.
+LOSS_IN_VIEW = "".join(
+    f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good
+        {10 + n} serves {c} {10 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1
+    """ for n, c in enumerate("abcd"))
+LOSS_IN_VIEW += """
+        15 view critical 14 5 -
+        20 view critical 15 6 a=1,b=2,c=1
+        25 says a 20 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        2100 says a 2090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        2110 serves a 2110 200 live 10.0.0.1:1;10.0.0.2:1"""
+
 # (what it is, promise, history)
 BROKEN = [
     ("a 200 without a list", "P1 P3", """
@@ -190,6 +202,10 @@ BROKEN = [
     ("mass loss, and one leaves", "P3", MASS_LOSS.replace("1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad", """
         1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
         1100 serves a 1100 200 live 10.0.0.1:1""")),
+    ("half of the clusters lose members by a view, and one stays", "P3", LOSS_IN_VIEW.replace(",c=1", "")),
+    ("the same view again is no loss", "P3", LOSS_IN_VIEW.replace("14 5 -", "14 5 a=1,b=2,c=1")),
+    ("views of different checks are not compared", "P3", LOSS_IN_VIEW.replace("critical 14", "warning 14")),
+    ("checks that recover are no loss", "P3", LOSS_IN_VIEW.replace("14 5 -", "14 5 a=1,b=3,c=2")),
     ("too few clusters for a mass loss, and one stays", "P3", LOSS_OF_THREE + """
         5100 says a 5090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
         5110 serves a 5110 200 live 10.0.0.1:1;10.0.0.2:1"""),
@@ -465,6 +481,11 @@ FINE = [
         40 serves a 40 200 live A;B"""),
     ("mass loss: nobody leaves for half a minute", MASS_LOSS),
     ("mass loss of restored members", LOSS_AFTER_RESTART),
+    ("mass loss by a view of what fails", LOSS_IN_VIEW),
+    ("mass loss by two views within a second", LOSS_IN_VIEW.replace("15 6 a=1,b=2,c=1", """15 6 a=1,b=2
+        21 view critical 20 6 a=1,b=2,c=1""")),
+    ("mass loss by a view of all", LOSS_IN_VIEW.replace("critical 14 5 -", "all 14 5 a=2,b=2,c=2,d=2").replace(
+        "critical 15 6 a=1,b=2,c=1", "all 15 6 a=1,b=1,d=2")),
     ("a cluster that has ended does not count for a mass loss", LOSS_OF_THREE + """
         5100 says a 5090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
         5100 serves a 5100 200 live 10.0.0.1:1"""),
