@@ -43,7 +43,8 @@
 /* From scanning back to blocking queries at so many percent of their limit. */
 #define BACK_PERCENT 80
 /* After a 429 (the agent allows 200 connections per client address, for all programs there) there
- * is no blocking query per cluster for so long, and longer each time. */
+ * is no blocking query per cluster for so long, and longer each time until all went well for the
+ * longest. */
 #define REFUSED_FIRST_MS 60000
 #define REFUSED_CAP_MS (30 * 60 * 1000)
 /* Names, and what all short calls share; and the view of what is critical. */
@@ -57,6 +58,7 @@ struct source {
     bool http2;                    /* as Consul answered last */
     struct backoff refused;
     int64_t refused_until_ms; /* no query per cluster before */
+    bool too_many;            /* for a query each, since the last time they had one */
     struct httpc_call *call;
     struct timer timer;
     struct backoff backoff;
@@ -127,12 +129,13 @@ static void follow(struct source *s, enum watch_plan plan)
     if (x->plan == plan)
         return;
     if (!each)
-        LOG_INFO("too many clusters for a query each: the checks of the datacenter are scanned",
+        LOG_INFO("the checks of the datacenter are scanned, no cluster is watched by itself",
                  F_INT("clusters", HASH_COUNT(s->watches)), F_INT("max", most_watches(s)));
     else if (x->plan != PLAN_NONE)
         LOG_INFO("each cluster is watched by a query of its own",
                  F_INT("clusters", HASH_COUNT(s->watches)));
     x->plan = plan;
+    s->too_many &= !each;
     httpc_keep(x->httpc, each ? (unsigned)most_watches(s) + CONNECTIONS : SCAN_CONNECTIONS);
     for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
         cluster_watch_follow_plan(w);
@@ -148,7 +151,9 @@ static void choose_plan(struct source *s)
     struct watch_context *x = &s->context;
     int64_t clusters = HASH_COUNT(s->watches);
     int64_t most = most_watches(s);
-    bool back = 100 * clusters <= BACK_PERCENT * most && httpc_now(x->httpc) >= s->refused_until_ms;
+    int64_t percent = s->too_many ? BACK_PERCENT : 100;
+    bool back = 100 * clusters <= percent * most && httpc_now(x->httpc) >= s->refused_until_ms;
+    s->too_many |= clusters > most;
     if (clusters > most)
         follow(s, PLAN_SCAN);
     else if (x->plan == PLAN_NONE || (x->plan == PLAN_SCAN && back))
@@ -161,6 +166,8 @@ static void on_refused(void *arg)
     struct watch_context *x = &s->context;
     if (x->plan != PLAN_EACH)
         return;
+    if (httpc_now(x->httpc) - s->refused_until_ms > REFUSED_CAP_MS)
+        backoff_reset(&s->refused);
     int64_t wait = REFUSED_FIRST_MS + backoff_next_ms(&s->refused, &x->jitter);
     s->refused_until_ms = httpc_now(x->httpc) + wait;
     LOG_WARN("Consul refuses further connections; its limit is for all programs of this address",

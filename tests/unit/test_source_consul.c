@@ -888,6 +888,24 @@ TEST(test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instea
     assert_int_equal(fake_count_pending(httpc, VIEWS), 0);
 }
 
+/* Four fifths are for those who were too many. */
+TEST(test_source_consul__after_a_refusal_as_many_as_may_be_are_watched_again)
+{
+    prepare("consul.max_watches=2", NULL);
+    names("a b");
+    instances("a", "1+");
+    body_port = 9877;
+    instances("b", "1+");
+    start();
+    fake_run(httpc, 1000);
+    fake_answer(httpc, watch_of("a"), 429, 0, "too many connections");
+    fake_run(httpc, 5 * MINUTE);
+    names("a b");
+    fake_run(httpc, 1000);
+    assert_non_null(watch_of("a"));
+    assert_non_null(watch_of("b"));
+}
+
 static void no_checks(void)
 {
     fake_rule(httpc, VIEWS, 200, ++last_index, "[]");
@@ -1181,6 +1199,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instead, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__after_a_refusal_as_many_as_may_be_are_watched_again, setup,
             teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__with_more_clusters_than_watches_none_is_watched, setup, teardown),
