@@ -67,6 +67,8 @@ struct watch_context {
     struct cluster_watch *(*find)(void *arg, const char *id);
     /* Consul refuses further connections. */
     void (*refused)(void *arg);
+    /* It answers after it refused. */
+    void (*recovered)(void *arg);
     void *arg;
 
     enum watch_plan plan;

@@ -37,6 +37,7 @@ struct reads {
     struct bucket again;
     int64_t gap_ms;  /* between two; 0: none */
     int64_t next_ms; /* not before */
+    bool refused;    /* several times in a row, and not quite over */
 };
 
 enum read_end {
@@ -52,9 +53,9 @@ void reads_clear(struct reads *r);
 void reads_want(struct reads *r, struct cluster_watch *w);
 void reads_withdraw(struct reads *r, struct cluster_watch *w);
 
-/* The one end of every read that was sent. The next one follows, unless it was cancelled: that is
+/* True when a time of refusals is over with it. The one end of every read that was sent. The next one follows, unless it was cancelled: that is
  * done when all is ending. */
-void reads_end(struct reads *r, enum read_end how);
+bool reads_end(struct reads *r, enum read_end how);
 
 /* Has Consul refused so often that those who wait need not be asked for? */
 bool reads_are_refused(const struct reads *r);

@@ -125,6 +125,9 @@ void scan_drop(struct scan *s, struct cluster_watch *w);
 void scan_start(struct scan *s);
 void scan_stop(struct scan *s);
 
+/* Views that could not be had are tried again now. */
+void scan_retry(struct scan *s);
+
 /* The index of the services has moved: something was registered or deregistered. Returns when that
  * is looked at; before then it need not be known that it moved further. `names`: how many services
  * there are. */

@@ -140,11 +140,21 @@ static void note_success(struct cluster_watch *w)
         LOG_INFO("all clusters can be read from Consul", F_STR("last", w->id));
 }
 
+/* By a Consul that is away or has enough, not of this cluster. */
+static bool is_refusal(long status)
+{
+    return status == 0 || status == 429 || status >= 500;
+}
+
 static void fail(struct cluster_watch *w, long status, const char *error)
 {
     if (status == 403 && watch_context_refused(w->context))
         backoff_reset(&w->backoff);
-    int64_t wait = backoff_next_ms(&w->backoff, &w->context->jitter);
+    struct watch_context *x = w->context;
+    int64_t wait = backoff_next_ms(&w->backoff, &x->jitter);
+    /* What is refused to so many, as by a policy, is not asked for more often than all else. */
+    if (!is_refusal(status))
+        wait += jitter_upto(&x->jitter, (int64_t)x->failing * SWEEP_SPACING_MS);
     note_failure(w, error, wait);
     w->watch_index = 0;
     httpc_timer_cancel(w->context->httpc, &w->watch_timer);
@@ -176,7 +186,7 @@ static void note_seen(struct cluster_watch *w, struct catalog_health *h)
 {
     struct watch_context *x = w->context;
     uint64_t *nodes = w->nodes;
-    bool unseen = h->unchecked || (h->node_count > 0 && w->rows == 0);
+    bool unseen = h->unchecked || w->rows == 0;
     x->unseen = x->unseen - w->unseen + unseen;
     w->unseen = unseen;
     for (size_t i = 0; i < VIEWS; i++) {
@@ -273,12 +283,6 @@ static void accept_read(struct cluster_watch *w, uint64_t index)
         w->watch_index = index;
 }
 
-/* By a Consul that is away or has enough, not of this cluster. */
-static bool is_refusal(long status)
-{
-    return status == 0 || status == 429 || status >= 500;
-}
-
 /* Those who wait would only hear the same; what waits for the first answers is not kept waiting. */
 static void answer_for_all(struct watch_context *x)
 {
@@ -307,7 +311,8 @@ static void on_read(void *arg, const struct httpc_reply *reply)
         cluster_watch_check(w);
     w->read_again = false;
     note_answer(w);
-    reads_end(&x->reads, is_refusal(reply->status) ? READ_REFUSED : READ_ANSWERED);
+    if (reads_end(&x->reads, is_refusal(reply->status) ? READ_REFUSED : READ_ANSWERED))
+        x->recovered(x->arg);
     if (reads_are_refused(&x->reads))
         answer_for_all(x);
     if (w->admission.state == CLUSTER_GONE && !w->unpublished && x->gone(x->arg, w))
@@ -508,7 +513,7 @@ void cluster_watch_free(struct cluster_watch *w)
     struct watch_context *x = w->context;
     reads_withdraw(&x->reads, w);
     if (w->read_call != NULL)
-        reads_end(&x->reads, READ_CANCELLED);
+        (void)reads_end(&x->reads, READ_CANCELLED);
     httpc_cancel(x->httpc, w->read_call);
     httpc_cancel(x->httpc, w->watch_call);
     httpc_timer_cancel(x->httpc, &w->read_timer);

@@ -12,6 +12,8 @@
 #define AGAIN_REFILL_MS 1
 #define GAP_FIRST_MS 20
 #define GAP_MAX_MS 1000
+/* Not one cluster that Consul cannot give, but Consul. */
+#define REFUSED_GAP_MS 160
 
 static void go_on(void *arg)
 {
@@ -73,7 +75,7 @@ void reads_withdraw(struct reads *r, struct cluster_watch *w)
     w->waiting = false;
 }
 
-void reads_end(struct reads *r, enum read_end how)
+bool reads_end(struct reads *r, enum read_end how)
 {
     r->running--;
     if (how == READ_REFUSED) {
@@ -86,6 +88,9 @@ void reads_end(struct reads *r, enum read_end how)
     }
     if (how != READ_CANCELLED)
         go_on(r);
+    bool recovered = r->refused && r->gap_ms == 0;
+    r->refused = (r->refused || r->gap_ms >= REFUSED_GAP_MS) && !recovered;
+    return recovered;
 }
 
 bool reads_are_refused(const struct reads *r)

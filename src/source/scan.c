@@ -347,6 +347,13 @@ static void send_view(void *arg)
     buf_clear(&path);
 }
 
+void scan_retry(struct scan *s)
+{
+    for (size_t i = 0; i < VIEWS; i++)
+        if (s->views[i].failing && s->views[i].timer.set)
+            httpc_timer_set(s->context->httpc, &s->views[i].timer, httpc_now(s->context->httpc));
+}
+
 int64_t scan_registrations(struct scan *s, size_t names)
 {
     struct view *v = &s->views[VIEW_ALL];

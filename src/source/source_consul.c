@@ -189,6 +189,16 @@ static bool on_gone(void *arg, struct cluster_watch *w)
     return true;
 }
 
+/* Consul answers again: no need to wait for the next try of each. */
+static void on_recovered(void *arg)
+{
+    struct source *s = arg;
+    for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+        if (w->failing)
+            cluster_watch_check(w);
+    scan_retry(&s->scan);
+}
+
 /* -- names ----------------------------------------------------------------------------------- */
 
 static bool excluded(const struct config *c, const char *id)
@@ -251,6 +261,9 @@ static void take_name(const char *name, void *arg)
         }
         s->found++;
     }
+    /* Back, and perhaps as another one. */
+    if (!w->listed && w->was_read)
+        cluster_watch_check(w);
     w->generation = s->generation;
     w->listed = true;
 }
@@ -374,9 +387,7 @@ static void names_answered(struct source *s)
         LOG_INFO("reading from Consul", F_STR("consul", s->context.config->consul.address),
                  F_INT("clusters", s->context.clusters));
     if (s->failing)
-        for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
-            if (w->failing)
-                cluster_watch_check(w); /* no need to wait for its own next try */
+        on_recovered(s);
     s->failing = false;
     s->named = true;
     choose_plan(s);
@@ -403,7 +414,8 @@ static void on_names(void *arg, const struct httpc_reply *reply)
     bool moved = reply->index != s->index;
     int64_t wait = 0;
     s->call = NULL;
-    s->http2 = reply->http2;
+    if (reply->status != 0) /* else nobody has said how it speaks */
+        s->http2 = reply->http2;
     if (!catalog_reply_ok(reply, &error)) {
         names_failed(s, reply, error.text);
         return;
@@ -521,6 +533,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     s->context.progress = on_progress;
     s->context.gone = on_gone;
     s->context.refused = on_refused;
+    s->context.recovered = on_recovered;
     s->context.arg = s;
     scan_init(&s->scan, &s->context);
     backoff_init(&s->refused, REFUSED_FIRST_MS, REFUSED_CAP_MS);

@@ -981,6 +981,79 @@ TEST(test_source_consul__over_http2_more_clusters_are_watched)
     assert_int_equal(fake_count_pending(httpc, HEALTH), 6);
 }
 
+/* A connection that fails says nothing about how Consul speaks. */
+TEST(test_source_consul__a_failure_does_not_change_the_plan)
+{
+    prepare("consul.max_watches=2", "consul.max_watches_http2=6");
+    many_names(6);
+    many_instances(6, "1+");
+    fake_reply_of(httpc, NAMES)->http2 = true;
+    start();
+    fake_run(httpc, 1000);
+    fake_rule(httpc, NAMES, 0, 0, "");
+    fake_answer(httpc, fake_pending(httpc, NAMES), 0, 0, "");
+    fake_run(httpc, 10 * MINUTE);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), 6);
+    assert_int_equal(fake_count(httpc, "GET " VIEWS), 0);
+}
+
+/* No view shows that. */
+TEST(test_source_consul__a_cluster_without_checks_that_returns_is_read_soon)
+{
+    prepare("consul.max_watches=0", NULL);
+    names("a b");
+    instances("a", "1+");
+    body_port++;
+    instances("b", "1+");
+    no_checks();
+    start();
+    fake_run(httpc, 1000);
+    names("b");
+    instances("a", "");
+    fake_run(httpc, MINUTE);
+    names("a b");
+    body_port = 9876;
+    instances("a", "3+");
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1 3");
+}
+
+/* As by a policy that leaves something out. */
+TEST(test_source_consul__refused_clusters_are_not_asked_for_more_often_than_others)
+{
+    enum { CLUSTERS = 2000, MINUTES = 20, MOST_PER_SECOND = 60 };
+    static char body[64 * 1024];
+    size_t len = 0;
+    prepare("consul.max_watches=0", NULL);
+    for (int i = 0; i < CLUSTERS; i++)
+        len += (size_t)snprintf(body + len, sizeof body - len, "%c\"nameServerc%04d\":[]",
+                                i > 0 ? ',' : '{', i);
+    (void)snprintf(body + len, sizeof body - len, "}");
+    fake_rule(httpc, NAMES, 200, ++last_index, body);
+    fake_rule(httpc, HEALTH, 403, 0, "Permission denied");
+    no_checks();
+    start();
+    fake_run(httpc, 2 * MINUTE);
+    size_t before = fake_count(httpc, "GET " HEALTH);
+    fake_run(httpc, MINUTES * MINUTE);
+    size_t reads = fake_count(httpc, "GET " HEALTH) - before;
+    assert_in_range(reads, CLUSTERS, MINUTES * 60 * MOST_PER_SECOND);
+}
+
+/* Each by itself would wait for up to half a minute. */
+TEST(test_source_consul__when_consul_answers_again_all_are_read)
+{
+    prepare("consul.max_watches=0", NULL);
+    many_names(20);
+    no_checks();
+    fake_rule(httpc, HEALTH, 503, 0, "");
+    start();
+    fake_run(httpc, 20 * MINUTE);
+    many_instances(20, "1+");
+    fake_run(httpc, 12000);
+    assert_many_serve(20, "live 1");
+}
+
 TEST(test_source_consul__mass_loss_keeps_everybody_for_thirty_seconds)
 {
     prepare("admission.leave_delay=1s", NULL);
@@ -1200,6 +1273,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_refused_watch_is_given_up_and_its_cluster_read_instead, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__a_failure_does_not_change_the_plan,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_cluster_without_checks_that_returns_is_read_soon, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__refused_clusters_are_not_asked_for_more_often_than_others, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__when_consul_answers_again_all_are_read,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__after_a_refusal_as_many_as_may_be_are_watched_again, setup,
             teardown),
