@@ -42,7 +42,7 @@
  *
  * Beyond what was measured, by the same rates: 100,000 clusters on 5,000 nodes are 300,000 checks.
  * One view of all is then 150 MB and 2.8 s of Consul, so a new instance is served after up to 17 s, a
- * fifth of a core is used while registrations go on, and the regular reads take 50 minutes for one
+ * fifth of a core is used while registrations go on, and the regular reads take 75 minutes for one
  * round. Such a catalog is better split by prefix (consul.service_prefix), one nsaddrd per part
  * behind the same fabio; each then scans only its own rows, though Consul looks at all of them
  * (1 us each). Each replica scans for itself: three replicas are three times these figures on

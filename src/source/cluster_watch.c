@@ -15,10 +15,10 @@
 
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100
-/* Every cluster is read this often, whatever happens; all together not more than 33 times a second,
- * which is 0.7 % of a core in Consul. */
+/* Every cluster is read this often, whatever happens; all together not more than 22 times a second,
+ * which is about 0.7 % of a core here, and twice that in Consul. */
 #define SWEEP_MS (5 * 60 * 1000)
-#define SWEEP_SPACING_MS 30
+#define SWEEP_SPACING_MS 45
 /* The same for clusters that a scan does not show: together 40 times a second... */
 #define UNSEEN_SWEEP_MS (10 * 1000)
 #define UNSEEN_SPACING_MS 25
