@@ -112,7 +112,7 @@ void cluster_watch_check(struct cluster_watch *w)
 void cluster_watch_plan_sweep(struct cluster_watch *w)
 {
     int64_t now = httpc_now(w->context->httpc);
-    w->sweep_at_ms = now + jitter_upto(&w->context->jitter, sweep_ms(w));
+    w->sweep_at_ms = clock_together(now + jitter_upto(&w->context->jitter, sweep_ms(w)));
     if (!w->read_timer.set || w->read_timer.at_ms > w->sweep_at_ms)
         cluster_watch_read_at(w, w->sweep_at_ms);
 }
@@ -225,7 +225,8 @@ static bool observe(struct cluster_watch *w, struct catalog_health *h, bool auth
     w->ask_consistent = d.ask_consistent;
     /* The first ones of thousands come all at once; the next ones shall not. */
     if (authoritative)
-        w->sweep_at_ms = now + (w->was_read ? sweep_ms(w) : jitter_upto(&x->jitter, sweep_ms(w)));
+        w->sweep_at_ms = clock_together(
+            now + (w->was_read ? sweep_ms(w) : jitter_upto(&x->jitter, sweep_ms(w))));
     plan_read(w, w->unpublished ? now + UNPUBLISHED_RETRY_MS : d.ask_at_ms);
     return true;
 }

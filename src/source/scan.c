@@ -264,7 +264,8 @@ static int64_t next_ms(struct view *v, size_t changed)
     }
     if (v->kind == VIEW_CRITICAL)
         least = bucket_take(changed > 0 ? &v->news_wakes : &v->idle_wakes, now);
-    return now + (rows > least ? rows : least);
+    int64_t at = now + (rows > least ? rows : least);
+    return v->kind == VIEW_WARNING ? clock_together(at - WARNING_MS + 1) : at;
 }
 
 static bool is_short(const struct view *v)

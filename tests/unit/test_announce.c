@@ -873,7 +873,7 @@ TEST(test_announce__a_drain_waits_and_goes_on_when_consul_wants_fewer_writes)
     begin_registered();
     fake_rule(httpc, "/v1/agent/service/", 429, 0, "rate limit exceeded");
     announce_drain(announce, on_drained, NULL);
-    fake_run(httpc, 10);
+    fake_run(httpc, 0); /* the rest may be as short as a millisecond */
     assert_int_equal(fake_count(httpc, MAINTENANCE), 1);
     fake_rule(httpc, "/v1/agent/service/", 200, 0, "");
     fake_run(httpc, 5000);
