@@ -289,6 +289,7 @@ TEST(test_announce__consul_forgets_children_before_their_parent)
     size_t parent = fake_find(httpc, REGISTER, 0);
     size_t child = fake_find(httpc, REGISTER, parent + 1);
     static const char after[] = "\"DeregisterCriticalServiceAfter\":";
+    assert_true(parent < child && child < httpc->request_count);
     assert_string_equal(strtok(strstr(httpc->requests[parent].body, after), ","),
                         "\"DeregisterCriticalServiceAfter\":\"420s\"");
     assert_string_equal(strtok(strstr(httpc->requests[child].body, after), ","),
@@ -776,7 +777,9 @@ TEST(test_announce__a_slow_consul_does_not_hold_the_drain_for_ever)
     announce_drain(announce, on_drained, NULL);
     for (int i = 0; i < 3; i++) {
         fake_run(httpc, 2900);
-        fake_answer(httpc, fake_pending(httpc, "/v1/agent/service/"), 200, 0, "");
+        struct httpc_call *call = fake_pending(httpc, "/v1/agent/service/");
+        assert_non_null(call);
+        fake_answer(httpc, call, 200, 0, "");
     }
     assert_int_equal(drained, 0);
     fake_run(httpc, 1500);
