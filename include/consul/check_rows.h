@@ -49,6 +49,7 @@ struct check_rows {
     struct buf text; /* of the row that is arriving */
     size_t count;    /* of rows so far */
     enum { BEFORE_LIST, BEFORE_FIRST, BEFORE_ROW, IN_ROW, AFTER_ROW, AFTER_LIST } at;
+    size_t blanks;  /* since the last row */
     unsigned depth; /* of braces and brackets, within a row */
     bool in_string;
     bool escaped; /* the next byte of that string */

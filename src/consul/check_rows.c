@@ -8,6 +8,8 @@
 
 /* A check's output is cut to 4 KB by the agent unless told otherwise; tags are as many as one likes. */
 #define ROW_MAX (1024 * 1024)
+/* Consul sends none, or with ?pretty one or two for each row. */
+#define BLANKS_MAX (64 * 1024)
 
 void rows_sum_add(struct rows_sum *s, const struct check_row *row)
 {
@@ -70,6 +72,7 @@ static bool take_row(struct check_rows *r)
         (void)wrong(r, "a member is missing or not the text it should be");
     cJSON_Delete(json);
     r->count += ok;
+    r->blanks = 0;
     buf_reset(&r->text);
     r->at = AFTER_ROW;
     return ok;
@@ -99,7 +102,7 @@ static size_t to_end_of_row(struct check_rows *r, const char *bytes, size_t len)
 static bool between_rows(struct check_rows *r, char c)
 {
     if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
-        return true;
+        return ++r->blanks <= BLANKS_MAX || wrong(r, "blanks, and no end of them");
     if (r->at == BEFORE_LIST && c == '[')
         r->at = BEFORE_FIRST;
     else if ((r->at == BEFORE_FIRST || r->at == AFTER_ROW) && c == ']')

@@ -10,7 +10,6 @@ from fake_consul import FakeConsul, Instance
 from proxy import Proxy
 
 PORT = 9876
-NEVER_GOOD = "10.66.6.9"
 
 
 class FakeAgent:
@@ -26,13 +25,11 @@ class FakeAgent:
 
     def set(self, cluster, hosts):
         self._hosts[cluster] = hosts
-        instances = [Instance(host, PORT) for host in hosts]
-        if self._stirs > 0:
-            instances.append(Instance(NEVER_GOOD, PORT, "warning", service_id=f"{cluster}-{self._stirs}"))
+        instances = [Instance(host, PORT, service_id=f"{cluster}-{host}-{self._stirs}") for host in hosts]
         self.fake.set_service(self.prefix + cluster, instances)
 
     def stir(self):
-        """Every cluster has another instance that nobody is served: a reason to read it."""
+        """Every instance is registered under another ID: a reason to read its cluster, and nothing else."""
         self._stirs += 1
         for cluster, hosts in self._hosts.items():
             self.set(cluster, hosts)

@@ -221,6 +221,16 @@ TEST(test_check_rows__a_list_may_be_far_larger_than_any_row)
     free(text);
 }
 
+TEST(test_check_rows__blanks_have_an_end)
+{
+    static char text[100 * 1024];
+    memset(text, ' ', sizeof text);
+    text[0] = '[';
+    text[sizeof text - 1] = ']';
+    assert_false(take(text, sizeof text, sizeof text, sizeof text));
+    assert_says(&rows.error, "blanks");
+}
+
 TEST(test_check_rows__nesting_has_an_end)
 {
     char *text = repeated("[{\"Node\":", "[", 100000, "");
@@ -291,6 +301,7 @@ int main(void)
             test_check_rows__what_identifies_a_check_must_be_there_and_be_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_rows__a_row_larger_than_any_sane_one_is_refused,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_check_rows__blanks_have_an_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_rows__a_list_may_be_far_larger_than_any_row,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_rows__nesting_has_an_end, setup, teardown),
