@@ -35,6 +35,7 @@
 #include "model/cluster_id.h"
 #include "model/mass_loss.h"
 #include "source/reads.h"
+#include "source/wakes.h"
 
 struct config;
 struct error;
@@ -118,9 +119,8 @@ struct cluster_watch {
 
     struct httpc_call *read_call;
     struct timer read_timer;
-    bool read_again; /* something changed since this one was asked for */
-    bool told;       /* that it changed; no read was asked for since */
-    bool waiting;    /* in reads */
+    bool told;    /* that it changed; no read was asked for since */
+    bool waiting; /* in reads */
     struct cluster_watch *next_waiting;
     struct cluster_watch *prev_waiting;
     bool overtaken; /* the last read was older than the watch; the next one decides */
@@ -138,8 +138,7 @@ struct cluster_watch {
     struct timer watch_timer;
     uint64_t watch_index;
     uint64_t newest_index; /* of all replies that were taken, reads and watches */
-    struct bucket idle_wakes;
-    struct bucket news_wakes;
+    struct wakes wakes;
     bool news; /* the last reply brought some */
     struct loss loss;
 };

@@ -10,7 +10,8 @@
  *
  * Ownership  struct reads is embedded in the watch_context, its links in the cluster_watch.
  * Threads    Those of cluster_watch.h.
- * Cost       One uncached read takes 0.2 to 0.25 ms of a core in Consul (1.22, measured).
+ * Cost       One uncached read takes 0.2 to 0.25 ms of a core in Consul when many follow one
+ *            another, and 1 ms or more when it comes alone (1.22, measured).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -31,8 +32,7 @@ struct reads {
     struct httpc *httpc;
     bool (*send)(struct cluster_watch *w); /* false: nothing was sent */
     struct timer timer;
-    struct cluster_watch *first;
-    struct cluster_watch *last;
+    struct cluster_watch *first; /* of those who wait, in their order */
     unsigned running;
     struct bucket again;
     int64_t gap_ms;  /* between two; 0: none */

@@ -205,7 +205,7 @@ static void note_checks(struct catalog_health *out, const cJSON *checks)
     cJSON_ArrayForEach(check, checks) note_check(out, check, json_string(check, "Status"));
 }
 
-static bool read_health(const cJSON *checks, int64_t accept, enum health *out, bool *checked)
+static bool read_health(const cJSON *checks, int64_t accept, enum health *out)
 {
     enum health worst = HEALTH_GOOD;
     const cJSON *check;
@@ -214,10 +214,8 @@ static bool read_health(const cJSON *checks, int64_t accept, enum health *out, b
     cJSON_ArrayForEach(check, checks)
     {
         const char *status = json_string(check, "Status");
-        const char *of_service = json_string(check, "ServiceID");
         if (status == NULL)
             return false;
-        *checked |= of_service != NULL && of_service[0] != '\0';
         bool good = strcmp(status, "passing") == 0 ||
                     (accept == ACCEPT_WARNING && strcmp(status, "warning") == 0);
         if (!good && is_maintenance(json_string(check, "CheckID")))
@@ -245,14 +243,14 @@ static bool read_row(const cJSON *item, const struct config *c, const char *serv
     const char *name = json_string(r.service, "Service");
     const char *node = json_string(r.node, "Node");
     enum health health;
-    bool checked = false;
+    size_t rows = out->rows[VIEW_ALL].count;
     if (name == NULL || !cJSON_IsObject(r.node) ||
-        !read_health(json_member(item, "Checks"), c->consul.accept, &health, &checked))
+        !read_health(json_member(item, "Checks"), c->consul.accept, &health))
         return false;
     if (strcmp(name, service) != 0)
         return true;
-    out->unchecked |= !checked;
     note_checks(out, json_member(item, "Checks"));
+    out->unchecked |= out->rows[VIEW_ALL].count == rows;
     if (node != NULL)
         out->nodes[out->node_count++] = hash_bytes(node, strlen(node));
     r.id = json_string(r.service, "ID");

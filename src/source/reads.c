@@ -2,6 +2,7 @@
 #include "source/reads.h"
 
 #include <stddef.h>
+#include <utlist.h>
 
 #include "consul/httpc.h"
 #include "source/cluster_watch.h"
@@ -50,13 +51,7 @@ void reads_want(struct reads *r, struct cluster_watch *w)
     if (w->waiting)
         return;
     w->waiting = true;
-    w->next_waiting = NULL;
-    w->prev_waiting = r->last;
-    if (r->last != NULL)
-        r->last->next_waiting = w;
-    else
-        r->first = w;
-    r->last = w;
+    DL_APPEND2(r->first, w, prev_waiting, next_waiting);
     go_on(r);
 }
 
@@ -64,14 +59,7 @@ void reads_withdraw(struct reads *r, struct cluster_watch *w)
 {
     if (!w->waiting)
         return;
-    if (w->prev_waiting != NULL)
-        w->prev_waiting->next_waiting = w->next_waiting;
-    else
-        r->first = w->next_waiting;
-    if (w->next_waiting != NULL)
-        w->next_waiting->prev_waiting = w->prev_waiting;
-    else
-        r->last = w->prev_waiting;
+    DL_DELETE2(r->first, w, prev_waiting, next_waiting);
     w->waiting = false;
 }
 

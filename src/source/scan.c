@@ -19,11 +19,6 @@
 #define WARNING_MS 1000
 /* 100,000 clusters in ten times the time that 10,000 took to arrive here, and a slow network. */
 #define VIEW_EXTRA_MS 45000
-/* As cluster_watch.c has it for the watch of one cluster. */
-#define IDLE_WAKE_BURST 8
-#define IDLE_WAKE_REFILL_MS 250
-#define NEWS_WAKE_BURST 20
-#define NEWS_WAKE_REFILL_MS 100
 /* What Consul needs for one check of a reply, and for one name of a service, in microseconds. */
 #define ROW_US 9
 #define NAME_US 2
@@ -33,11 +28,11 @@
 #define LARGE_SHARE 5
 #define LATE_MS 1000
 
-static const char *const states[VIEWS] = {
-    [VIEW_ALL] = "any", [VIEW_CRITICAL] = "critical", [VIEW_WARNING] = "warning"};
-
 /* A hundred times as many clusters as were measured. */
 #define VIEW_BODY_MAX ((size_t)1536 * 1024 * 1024)
+
+static const char *const states[VIEWS] = {
+    [VIEW_ALL] = "any", [VIEW_CRITICAL] = "critical", [VIEW_WARNING] = "warning"};
 
 static void send_view(void *arg);
 
@@ -263,7 +258,7 @@ static int64_t next_ms(struct view *v, size_t changed)
         return v->wanted ? v->due_ms : CLOCK_NEVER;
     }
     if (v->kind == VIEW_CRITICAL)
-        least = bucket_take(changed > 0 ? &v->news_wakes : &v->idle_wakes, now);
+        least = wakes_wait_ms(&v->wakes, changed > 0, now);
     int64_t at = now + (rows > least ? rows : least);
     return v->kind == VIEW_WARNING ? clock_together(at - WARNING_MS + 1) : at;
 }
@@ -377,8 +372,7 @@ void scan_init(struct scan *s, struct watch_context *context)
         *v = (struct view){.scan = s, .kind = (enum view_kind)i};
         v->timer = TIMER(send_view, v);
         backoff_init(&v->backoff, BACKOFF_FIRST_MS, BACKOFF_CAP_MS);
-        bucket_init(&v->idle_wakes, IDLE_WAKE_BURST, IDLE_WAKE_REFILL_MS);
-        bucket_init(&v->news_wakes, NEWS_WAKE_BURST, NEWS_WAKE_REFILL_MS);
+        wakes_init(&v->wakes);
     }
 }
 

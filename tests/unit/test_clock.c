@@ -4,6 +4,13 @@
 
 #define SEED 20240229
 
+TEST(test_clock__what_is_done_together_is_done_at_the_next_whole_second)
+{
+    assert_int_equal(clock_together(5000), 5000);
+    assert_int_equal(clock_together(5001), 6000);
+    assert_int_equal(clock_together(5999), 6000);
+}
+
 TEST(test_clock__backoff_waits_are_within_full_jitter_bounds)
 {
     struct jitter j;
@@ -212,6 +219,7 @@ TEST(test_clock__system_seeds_differ)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_clock__what_is_done_together_is_done_at_the_next_whole_second),
         cmocka_unit_test(test_clock__backoff_waits_are_within_full_jitter_bounds),
         cmocka_unit_test(test_clock__backoff_uses_the_whole_range),
         cmocka_unit_test(test_clock__backoff_never_gives_up),

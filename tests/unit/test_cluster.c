@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "drops.h"
 #include "unit.h"
 
 static struct endpoint endpoint(const char *text)
@@ -99,23 +100,6 @@ TEST(test_cluster__unref_takes_null)
 }
 
 /* -- renderings ------------------------------------------------------------------------------ */
-
-static int drops[4]; /* by the rendering's own number */
-
-static void drop_number(void *rendering)
-{
-    const int *number = rendering;
-    drops[*number]++;
-}
-
-static int numbers[4] = {0, 1, 2, 3};
-
-static int reset_drops(void **state)
-{
-    (void)state;
-    memset(drops, 0, sizeof drops);
-    return 0;
-}
 
 TEST(test_cluster__a_cluster_starts_without_a_rendering)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "drops.h"
 #include "model/table.h"
 #include "unit.h"
 
@@ -247,23 +248,6 @@ TEST(test_table__each_stops_when_told)
 }
 
 /* -- renderings ------------------------------------------------------------------------------ */
-
-static int drops[4]; /* by the rendering's own number */
-
-static void drop_number(void *rendering)
-{
-    const int *number = rendering;
-    drops[*number]++;
-}
-
-static int numbers[4] = {0, 1, 2, 3};
-
-static int reset_drops(void **state)
-{
-    (void)state;
-    memset(drops, 0, sizeof drops);
-    return 0;
-}
 
 TEST(test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster)
 {
