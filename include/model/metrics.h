@@ -24,6 +24,8 @@
 
 #include "base/attrs.h"
 
+struct consul_metrics;
+struct consul_report;
 struct error;
 struct metrics;
 
@@ -200,5 +202,12 @@ struct http_totals {
 };
 
 void metrics_http(const struct metrics *m, struct http_totals *out);
+
+/* What is counted there (borrowed, until nobody reads any more) is reported, too. Before any other
+ * thread reads. */
+void metrics_add_consul(struct metrics *m, struct consul_metrics *consul);
+
+/* All zeros before metrics_add_consul(). */
+void metrics_consul(const struct metrics *m, struct consul_report *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/consul_metrics.h"
 
 #define US UINT64_C(1000)
 #define MS (1000 * US)
@@ -19,6 +20,7 @@ struct metrics {
     struct build_info build;
     int64_t started_wall_ms;
     _Atomic(struct http_metrics *) http; /* the newest; a list that only grows at this end */
+    struct consul_metrics *consul;       /* NULL: none yet */
 };
 
 /* -- names ----------------------------------------------------------------------------------- */
@@ -168,4 +170,17 @@ void metrics_http(const struct metrics *m, struct http_totals *out)
         add(&out->connections, &t->connections, 1);
         add(out->drops, t->drops, HTTP_DROPS);
     }
+}
+
+void metrics_add_consul(struct metrics *m, struct consul_metrics *consul)
+{
+    m->consul = consul;
+}
+
+void metrics_consul(const struct metrics *m, struct consul_report *out)
+{
+    if (m->consul == NULL)
+        *out = (struct consul_report){.enabled = false};
+    else
+        consul_metrics_read(m->consul, out);
 }
