@@ -118,8 +118,9 @@ static void describe(struct daemon *d, enum service_phase phase, int64_t now_ms,
         [SERVICE_STOPPING] = "stopping, answering those who still come; ",
     };
     const char *consul = !d->config->consul.enabled ? ""
-                         : httpc_answered(d->httpc) ? "; Consul answers"
-                                                    : "; Consul gives no good answer";
+                         : consul_metrics_is_up(httpc_metrics(d->httpc))
+                             ? "; Consul answers"
+                             : "; Consul gives no good answer";
     if (d->changed && (now_ms >= d->count_ms || phase != d->manager.phase)) {
         count_clusters(d);
         d->changed = false;
@@ -252,6 +253,8 @@ static bool start_sources(struct daemon *d, struct error *reterr)
     d->httpc = d->merge != NULL ? httpc_new(d->config, reterr) : NULL;
     if (d->httpc == NULL)
         return false;
+    metrics_add_consul(d->metrics, httpc_metrics(d->httpc));
+    merge_count_in(d->merge, httpc_metrics(d->httpc));
     if (d->spool != NULL) {
         if (!spool_restore(d->spool, d->merge, d->registry, reterr))
             return false;

@@ -54,8 +54,9 @@ struct announce {
     bool parent_seen; /* since the last pause without work: it may be written */
     bool maintain;    /* our maintenance is to be lifted, or to begin when we stop */
     bool failing;
-    bool unlisted;   /* the catalog does not have us, and that was logged */
-    int64_t look_ms; /* the last look at the table */
+    bool unlisted;     /* the catalog does not have us, and that was logged */
+    int64_t look_ms;   /* the last look at the table */
+    int64_t report_ms; /* not counted again before */
     int64_t verify_at_ms;
     int64_t progress_at_ms; /* CLOCK_NEVER: no long work */
     size_t registered_now;  /* since there was nothing to write */

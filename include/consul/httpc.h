@@ -31,6 +31,7 @@
 
 #include "base/attrs.h"
 #include "base/timers.h"
+#include "model/consul_metrics.h"
 
 struct config;
 struct error;
@@ -53,6 +54,7 @@ struct httpc_request {
     size_t max_body;     /* a longer reply is a failure */
     bool blocking;       /* may wait for news */
     httpc_body *on_body; /* NULL: the reply has the body; it gets the argument of `done` */
+    enum consul_op op;   /* as what it is counted */
 };
 
 /* The headers of Consul's replies that decide something (contract: agent/http.go setMeta). */
@@ -83,8 +85,9 @@ void httpc_stop(struct httpc *h);
 /* Did the thread turn within the last `within_ms`? It does at least once a second. */
 bool httpc_alive(const struct httpc *h, int64_t within_ms);
 
-/* Did one of the last few requests have a good answer, not none at all or a refusal? */
-bool httpc_answered(const struct httpc *h);
+/* Where requests are counted, and where those who send them say how far they are. Lives as long as
+ * `h`; the httpc thread writes. */
+struct consul_metrics *httpc_metrics(struct httpc *h);
 
 /* Runs fn(arg) on the httpc thread, in order. False when out of memory. */
 bool httpc_post(struct httpc *h, void (*fn)(void *arg), void *arg) MUST_CHECK;

@@ -34,6 +34,7 @@
 #include "model/admission.h"
 #include "model/cluster_id.h"
 #include "model/mass_loss.h"
+#include "source/progress.h"
 #include "source/reads.h"
 #include "source/wakes.h"
 
@@ -84,12 +85,17 @@ struct watch_context {
     unsigned unread;     /* of them: never read so far */
     unsigned failing;
     struct mass_loss mass_loss;
+    struct progress long_work;
 };
 
 /* False when out of memory; clear it in any case. */
 bool watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
                         struct merge *merge) MUST_CHECK;
 void watch_context_clear(struct watch_context *x);
+
+/* Says how far all is: in metrics, and when it takes long in the log. After every event that may have
+ * changed something. */
+void watch_context_report(struct watch_context *x);
 
 /* After a 403: the token file may hold another token by now. True when it does. */
 bool watch_context_refused(struct watch_context *x);

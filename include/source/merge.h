@@ -23,6 +23,7 @@
 #include "model/endpoint.h"
 #include "model/table.h"
 
+struct consul_metrics;
 struct error;
 struct merge;
 struct registry;
@@ -32,6 +33,9 @@ struct spool;
 struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
                         struct error *reterr) MUST_CHECK;
 void merge_free(struct merge *m);
+
+/* How long it takes until what a reply said is served is counted there (borrowed). */
+void merge_count_in(struct merge *m, struct consul_metrics *metrics);
 
 /* From now on changes are on disk before they are served. Borrowed; NULL: no longer. */
 void merge_save_to(struct merge *m, struct spool *spool);

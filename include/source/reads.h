@@ -33,6 +33,7 @@ struct reads {
     bool (*send)(struct cluster_watch *w); /* false: nothing was sent */
     struct timer timer;
     struct cluster_watch *first; /* of those who wait, in their order */
+    unsigned waiting;
     unsigned running;
     struct bucket again;
     int64_t gap_ms;  /* between two; 0: none */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "announce/calls.h"
 
+#include <stdio.h>
+
 #include "announce/drain.h"
 #include "base/log.h"
 #include "consul/agent.h"
@@ -13,10 +15,13 @@
 
 void announce_note_failure(struct announce *a, const char *doing, const char *error)
 {
+    char text[METRIC_ERROR_SIZE];
     if (!a->failing)
         LOG_WARN("cannot register in Consul, trying again", F_STR("doing", doing),
                  F_STR("error", error));
     a->failing = true;
+    (void)snprintf(text, sizeof text, "%s: %s", doing, error);
+    consul_metrics_registration_failed(httpc_metrics(a->httpc), text, clock_wall_ms());
 }
 
 void announce_fail_for(struct announce *a, const char *doing, const char *error, int64_t wait_ms)
@@ -46,11 +51,13 @@ static int64_t timeout_ms(const struct announce *a)
 bool announce_call(struct announce *a, enum step step, const char *method, const char *path,
                    const char *body, httpc_done *done)
 {
+    bool writes = step == STEP_WRITE;
     struct httpc_request request = {.method = method,
                                     .path = path,
                                     .body = body,
                                     .timeout_ms = timeout_ms(a),
-                                    .max_body = REPLY_MAX};
+                                    .max_body = REPLY_MAX,
+                                    .op = writes ? CONSUL_OP_REGISTER : CONSUL_OP_REGISTRATIONS};
     a->call = path != NULL ? httpc_send(a->httpc, &request, done, a) : NULL;
     if (a->call != NULL)
         a->step = step;

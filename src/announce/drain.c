@@ -4,6 +4,7 @@
 #include "announce/announce.h"
 #include "announce/calls.h"
 #include "announce/inner.h"
+#include "announce/report.h"
 #include "announce/writing.h"
 #include "base/log.h"
 
@@ -27,6 +28,7 @@ static void log_drained(struct announce *a)
 void announce_end_drain(struct announce *a)
 {
     announce_halt(a);
+    announce_report(a);
     if (atomic_load(&a->drain_state) == DRAIN_GOES_ON) {
         log_drained(a);
         atomic_store(&a->drain_state, DRAIN_DONE);

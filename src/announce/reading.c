@@ -3,6 +3,7 @@
 
 #include "announce/calls.h"
 #include "announce/inner.h"
+#include "announce/report.h"
 #include "announce/steps.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -21,6 +22,7 @@ static void fail_read(struct announce *a, const struct httpc_reply *reply, const
                       const char *error)
 {
     int64_t wait = RETRY_MS;
+    consul_metrics_unusable(httpc_metrics(a->httpc), error);
     announce_refused(a, reply);
     if (pace_is_refusal(reply->status)) {
         int64_t rest = pace_refused(&a->pace, &a->jitter, httpc_now(a->httpc));
@@ -66,6 +68,7 @@ bool announce_look_at_table(struct announce *a, enum turn turn)
     bool ok = compare_table(a->set, &a->who, table, turn);
     table_unref(table);
     a->look_ms = httpc_now(a->httpc);
+    announce_report(a);
     return ok;
 }
 

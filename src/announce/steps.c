@@ -4,6 +4,7 @@
 #include "announce/drain.h"
 #include "announce/inner.h"
 #include "announce/reading.h"
+#include "announce/report.h"
 #include "announce/writing.h"
 #include "base/log.h"
 #include "model/registry.h"
@@ -25,6 +26,9 @@ static void finish(struct announce *a)
                  F_STR("service", a->who.parent_id));
     if (read)
         a->failing = a->refused_now > 0;
+    if (!a->failing)
+        consul_metrics_registration_works(httpc_metrics(a->httpc));
+    announce_report(a);
     a->step = STEP_IDLE;
     a->registered_now = a->removed_now = 0;
     a->read_now = a->parent_seen = false;

@@ -4,6 +4,7 @@
 #include "announce/calls.h"
 #include "announce/drain.h"
 #include "announce/inner.h"
+#include "announce/report.h"
 #include "announce/steps.h"
 #include "announce/wanted.h"
 #include "announce/writes.h"
@@ -58,6 +59,7 @@ static void note_written(struct announce *a, enum need done)
     r->presence = done == NEED_REGISTER ? PRESENCE_SAME : PRESENCE_NONE;
     if (!r->wanted && r->presence == PRESENCE_NONE && r->turn == TURN_NONE)
         registrations_remove(a->set, r);
+    announce_report_written(a);
 }
 
 /* Consul wants fewer writes: this one keeps its turn. */
@@ -70,6 +72,7 @@ static void note_pace(struct announce *a, const char *id, const char *error)
         LOG_WARN("Consul wants fewer writes, slowing down", F_STR("service", id),
                  F_STR("error", error));
     a->failing = true;
+    consul_metrics_registration_failed(httpc_metrics(a->httpc), error, clock_wall_ms());
 }
 
 /* Without a reply the rest would only wait for the same. But an agent that has just put a thousand

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -13,14 +14,13 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "consul/connection.h"
+#include "consul/outcome.h"
 #include "consul/reply_header.h"
 #include "consul/sockets.h"
 #include "consul/token.h"
 
 /* A wait without timers ends all the same: a thread that does not turn is taken for dead. */
 #define IDLE_POLL_MS 1000
-/* So many failures in a row, and it is not just one request that Consul does not like. */
-#define FAILURES_MEAN_AWAY 3
 /* curl's 16 KB each are much for thousands that wait for a few lines. */
 #define WAITING_BUFFER 2048L
 /* And few for what comes by the megabyte. */
@@ -39,6 +39,7 @@ struct httpc_call {
     struct httpc_call *prev;
     bool blocking;
     bool waits; /* for its turn */
+    enum consul_op op;
     httpc_done *done;
     httpc_body *on_body;
     void *arg;
@@ -67,8 +68,9 @@ struct httpc {
     struct timers timers;
     int64_t now_ms;
     bool running_timers;
+    int64_t polled_ns;             /* when the replies of this turn were there */
     atomic_int_fast64_t turned_ms; /* when the thread last showed that it goes on */
-    atomic_uint failures;          /* in a row */
+    struct consul_metrics metrics;
     pthread_t thread;
     bool started;
     pthread_mutex_t lock; /* guards the three below */
@@ -124,9 +126,9 @@ struct httpc *httpc_new(const struct config *config, struct error *reterr)
         return NULL;
     }
     h->config = config;
+    consul_metrics_init(&h->metrics);
     h->now_ms = clock_mono_ms();
     atomic_init(&h->turned_ms, h->now_ms);
-    atomic_init(&h->failures, FAILURES_MEAN_AWAY);
     if (!sockets_open(&h->sockets, reterr))
         goto fail;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
@@ -163,6 +165,7 @@ void httpc_free(struct httpc *h)
     connection_clear(&h->connection);
     token_clear(&h->token);
     (void)pthread_mutex_destroy(&h->lock);
+    consul_metrics_clear(&h->metrics);
     curl_global_cleanup();
     free(h);
 }
@@ -235,6 +238,7 @@ static bool run(struct httpc *h, struct httpc_call *call)
     DL_APPEND(h->running, call);
     h->run_count++;
     h->short_calls += !call->blocking;
+    consul_metrics_watches(&h->metrics, h->run_count - h->short_calls);
     return true;
 }
 
@@ -256,6 +260,7 @@ static void end(struct httpc *h, struct httpc_call *call)
     (void)curl_multi_remove_handle(h->multi, call->easy);
     h->run_count--;
     h->short_calls -= !call->blocking;
+    consul_metrics_watches(&h->metrics, h->run_count - h->short_calls);
 }
 
 struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *request,
@@ -268,6 +273,7 @@ struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *reque
         return NULL;
     *call = (struct httpc_call){.owner = h,
                                 .blocking = request->blocking,
+                                .op = request->op,
                                 .done = done,
                                 .on_body = request->on_body,
                                 .arg = arg};
@@ -302,16 +308,27 @@ void httpc_keep(struct httpc *h, unsigned connections)
     (void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)connections);
 }
 
-/* The one end of every call that was not cancelled. */
-static void deliver(struct httpc *h, struct httpc_call *call)
+static void count_failure(struct httpc *h, const struct httpc_call *call, enum consul_failure why)
 {
-    struct httpc_reply *r = &call->reply;
-    bool good = (r->status >= 200 && r->status < 300) || r->status == 404;
-    if (good)
-        atomic_store(&h->failures, 0);
+    const struct httpc_reply *r = &call->reply;
+    char text[METRIC_ERROR_SIZE];
+    if (r->status == 0)
+        (void)snprintf(text, sizeof text, "%s", r->error);
     else
-        atomic_fetch_add(&h->failures, 1);
+        (void)snprintf(text, sizeof text, "Consul answers %ld: %.200s", r->status, r->body);
+    consul_metrics_failed(&h->metrics, call->op, r->status, why, text, clock_wall_ms());
+}
+
+/* The one end of every call that was not cancelled. Counted when it was taken: only then is known
+ * of what use it was. */
+static void deliver(struct httpc *h, struct httpc_call *call, CURLcode code)
+{
+    const struct httpc_reply *r = &call->reply;
     call->done(call->arg, r);
+    if (consul_status_is_good(r->status))
+        consul_metrics_answered(&h->metrics, call->op, r->status, clock_wall_ms());
+    else
+        count_failure(h, call, outcome_failure((int)code, call->body_in.failed, r->status));
     call_free(call);
 }
 
@@ -338,7 +355,7 @@ static void finish(struct httpc *h, struct httpc_call *call, CURLcode code)
     r->http2 = version == CURL_HTTP_VERSION_2_0;
     r->local_ip = local_ip != NULL ? local_ip : "";
     end(h, call);
-    deliver(h, call);
+    deliver(h, call, code);
 }
 
 static void run_waiting(struct httpc *h)
@@ -350,13 +367,13 @@ static void run_waiting(struct httpc *h)
         if (run(h, call))
             continue;
         call->reply = (struct httpc_reply){.error = "out of memory", .body = "", .local_ip = ""};
-        deliver(h, call);
+        deliver(h, call, CURLE_OUT_OF_MEMORY);
     }
 }
 
-bool httpc_answered(const struct httpc *h)
+struct consul_metrics *httpc_metrics(struct httpc *h)
 {
-    return atomic_load(&h->failures) < FAILURES_MEAN_AWAY;
+    return &h->metrics;
 }
 
 /* -- time ------------------------------------------------------------------------------------ */
@@ -439,10 +456,12 @@ static bool run_replies(struct httpc *h)
             continue;
         CURLcode code = message->data.result;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        consul_metrics_received(&h->metrics, h->polled_ns);
         finish(h, call, code);
         (void)note_turn(h); /* thousands may have come at once */
         any = true;
     }
+    consul_metrics_received(&h->metrics, 0);
     return any;
 }
 
@@ -459,6 +478,7 @@ static void *loop(void *arg)
 {
     struct httpc *h = arg;
     for (;;) {
+        h->polled_ns = clock_mono_ns();
         h->now_ms = note_turn(h);
         if (!run_tasks(h))
             return NULL;

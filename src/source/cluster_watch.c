@@ -231,9 +231,12 @@ static bool parse_reply(const struct cluster_watch *w, const struct httpc_reply 
 {
     const struct watch_context *x = w->context;
     *out = (struct catalog_health){.count = 0};
-    return catalog_reply_ok(reply, reterr) &&
-           catalog_parse_health(reply, x->config, w->service, httpc_has_token(x->httpc), out,
-                                reterr);
+    bool ok =
+        catalog_reply_ok(reply, reterr) &&
+        catalog_parse_health(reply, x->config, w->service, httpc_has_token(x->httpc), out, reterr);
+    if (!ok)
+        consul_metrics_unusable(httpc_metrics(x->httpc), reterr->text);
+    return ok;
 }
 
 /* -- reads ----------------------------------------------------------------------------------- */
@@ -285,9 +288,9 @@ static void answer_for_all(struct watch_context *x)
         note_answer(w);
 }
 
-static void on_read(void *arg, const struct httpc_reply *reply)
+/* May end the cluster. */
+static void take_read(struct cluster_watch *w, const struct httpc_reply *reply)
 {
-    struct cluster_watch *w = arg;
     struct watch_context *x = w->context;
     struct catalog_health health;
     struct error error;
@@ -315,6 +318,14 @@ static void on_read(void *arg, const struct httpc_reply *reply)
         start_watch(w);
 }
 
+static void on_read(void *arg, const struct httpc_reply *reply)
+{
+    struct cluster_watch *w = arg;
+    struct watch_context *x = w->context;
+    take_read(w, reply);
+    watch_context_report(x);
+}
+
 static bool send_read(struct cluster_watch *w)
 {
     struct watch_context *x = w->context;
@@ -327,7 +338,8 @@ static bool send_read(struct cluster_watch *w)
         struct httpc_request request = {.method = "GET",
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read),
-                                        .max_body = HEALTH_BODY_MAX};
+                                        .max_body = HEALTH_BODY_MAX,
+                                        .op = CONSUL_OP_CLUSTER_READ};
         w->read_call = httpc_send(x->httpc, &request, on_read, w);
     }
     if (w->read_call == NULL)
@@ -361,14 +373,14 @@ static bool take_watched(struct cluster_watch *w, const struct httpc_reply *repl
     return true;
 }
 
-static void on_watch(void *arg, const struct httpc_reply *reply)
+static void take_watch(struct cluster_watch *w, const struct httpc_reply *reply)
 {
-    struct cluster_watch *w = arg;
     struct error error;
     w->watch_call = NULL;
     if (reply->status == 429)
         w->context->refused(w->context->arg);
     if (!catalog_reply_ok(reply, &error)) {
+        consul_metrics_unusable(httpc_metrics(w->context->httpc), error.text);
         fail(w, reply->status, error.text);
         return;
     }
@@ -382,6 +394,13 @@ static void on_watch(void *arg, const struct httpc_reply *reply)
     w->watch_index = reply->index;
     if (reply->index < w->newest_index || take_watched(w, reply))
         start_watch(w);
+}
+
+static void on_watch(void *arg, const struct httpc_reply *reply)
+{
+    struct cluster_watch *w = arg;
+    take_watch(w, reply);
+    watch_context_report(w->context);
 }
 
 static void send_watch(void *arg)
@@ -398,7 +417,8 @@ static void send_watch(void *arg)
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read),
                                         .max_body = HEALTH_BODY_MAX,
-                                        .blocking = true};
+                                        .blocking = true,
+                                        .op = CONSUL_OP_CLUSTER_WATCH};
         w->watch_call = httpc_send(x->httpc, &request, on_watch, w);
     }
     if (w->watch_call == NULL)

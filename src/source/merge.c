@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "model/consul_metrics.h"
 #include "model/registry.h"
 #include "source/spool.h"
 
@@ -14,8 +15,9 @@ struct merge {
     struct registry *registry;
     void (*changed)(void *arg);
     void *arg;
-    struct spool *spool; /* NULL: no state on disk */
-    struct table *next;  /* in the making, between begin and commit */
+    struct spool *spool;            /* NULL: no state on disk */
+    struct consul_metrics *metrics; /* NULL: nobody counts */
+    struct table *next;             /* in the making, between begin and commit */
     bool next_differs;
     bool next_has_list;    /* a change in it brought one */
     unsigned expected;     /* sources */
@@ -42,6 +44,11 @@ void merge_free(struct merge *m)
         return;
     table_unref(m->next);
     free(m);
+}
+
+void merge_count_in(struct merge *m, struct consul_metrics *metrics)
+{
+    m->metrics = metrics;
 }
 
 void merge_save_to(struct merge *m, struct spool *spool)
@@ -231,6 +238,8 @@ void merge_commit(struct merge *m)
     if (m->spool != NULL)
         spool_commit(m->spool);
     registry_publish(m->registry, next);
+    if (m->metrics != NULL)
+        consul_metrics_published(m->metrics, clock_mono_ns());
     if (m->waiting_for_list && !m->ready && m->next_has_list)
         become_ready_with_any_list(m);
     m->changed(m->arg);

@@ -16,9 +16,13 @@
 /* Not one cluster that Consul cannot give, but Consul. */
 #define REFUSED_GAP_MS 160
 
-static void go_on(void *arg)
+static void report(const struct reads *r)
 {
-    struct reads *r = arg;
+    consul_metrics_reads(httpc_metrics(r->httpc), r->waiting, r->running, r->gap_ms);
+}
+
+static void send_next(struct reads *r)
+{
     while (r->first != NULL && r->running < (r->gap_ms > 0 ? 1 : READS_AT_ONCE)) {
         int64_t now = httpc_now(r->httpc);
         if (now < r->next_ms) {
@@ -31,6 +35,13 @@ static void go_on(void *arg)
         reads_withdraw(r, w);
         r->running += r->send(w);
     }
+}
+
+static void go_on(void *arg)
+{
+    struct reads *r = arg;
+    send_next(r);
+    report(r);
 }
 
 void reads_init(struct reads *r, struct httpc *httpc, bool (*send)(struct cluster_watch *w))
@@ -52,6 +63,7 @@ void reads_want(struct reads *r, struct cluster_watch *w)
         return;
     w->waiting = true;
     DL_APPEND2(r->first, w, prev_waiting, next_waiting);
+    r->waiting++;
     go_on(r);
 }
 
@@ -61,6 +73,7 @@ void reads_withdraw(struct reads *r, struct cluster_watch *w)
         return;
     DL_DELETE2(r->first, w, prev_waiting, next_waiting);
     w->waiting = false;
+    r->waiting--;
 }
 
 bool reads_end(struct reads *r, enum read_end how)

@@ -209,6 +209,7 @@ static void note_working(struct scan *s)
     if (fails == s->context->scan_fails)
         return;
     s->context->scan_fails = fails;
+    watch_context_report(s->context);
     if (!fails)
         LOG_INFO("the checks in Consul can be followed", F_INT("clusters", s->count));
     for (size_t i = 0; i < s->count; i++)
@@ -218,6 +219,8 @@ static void note_working(struct scan *s)
 static void fail(struct view *v, const struct httpc_reply *reply, const char *error)
 {
     struct watch_context *x = v->scan->context;
+    if (reply != NULL)
+        consul_metrics_unusable(httpc_metrics(x->httpc), error);
     if (reply != NULL && reply->status == 403 && watch_context_refused(x))
         backoff_reset(&v->backoff);
     int64_t wait = backoff_next_ms(&v->backoff, &x->jitter);
@@ -335,7 +338,8 @@ static void send_view(void *arg)
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read) + VIEW_EXTRA_MS,
                                         .blocking = !is_short(v),
-                                        .on_body = on_body};
+                                        .on_body = on_body,
+                                        .op = CONSUL_OP_CHECKS};
         v->call = httpc_send(x->httpc, &request, on_view, v);
     }
     if (v->call == NULL)

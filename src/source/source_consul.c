@@ -143,6 +143,7 @@ static void follow(struct source *s, enum watch_plan plan)
         scan_stop(&s->scan);
     else
         scan_start(&s->scan);
+    watch_context_report(x);
 }
 
 /* Not to and fro when the number of clusters is about the limit. */
@@ -360,6 +361,8 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
 static void names_failed(struct source *s, const struct httpc_reply *reply, const char *error)
 {
     struct watch_context *x = &s->context;
+    if (reply != NULL)
+        consul_metrics_unusable(httpc_metrics(x->httpc), error);
     if (reply != NULL && reply->status == 403 && watch_context_refused(x))
         backoff_reset(&s->backoff);
     int64_t wait = backoff_next_ms(&s->backoff, &x->jitter);
@@ -392,6 +395,7 @@ static void names_answered(struct source *s)
     s->named = true;
     choose_plan(s);
     check_complete(s);
+    watch_context_report(&s->context);
 }
 
 /* Not each time when the index goes to and fro, as between two servers that are read by turns. */
@@ -459,7 +463,8 @@ static void send_names(void *arg)
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read),
                                         .max_body = NAMES_BODY_MAX,
-                                        .blocking = true};
+                                        .blocking = true,
+                                        .op = CONSUL_OP_NAMES};
         s->call = httpc_send(x->httpc, &request, on_names, s);
     }
     if (s->call == NULL)
@@ -544,6 +549,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     if (!ok || !drop_excluded(s))
         goto fail;
     httpc_timer_set(httpc, &s->timer, httpc_now(httpc));
+    consul_metrics_enable(httpc_metrics(httpc));
     return s;
 fail:
     stop(s);

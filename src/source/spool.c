@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -180,6 +181,7 @@ static void note_failure(struct spool *s, const char *error)
                   F_INT("next_try_ms", RETRY_MS));
     s->failing = true;
     s->whole_wanted = true;
+    consul_metrics_state_failed(httpc_metrics(s->httpc), error, clock_wall_ms());
 }
 
 /* The whole is written, or could not be. What came meanwhile is in the journal alone. */
@@ -191,6 +193,7 @@ static void whole_written(struct spool *s, bool ok, const char *error)
         note_failure(s, error);
         return;
     }
+    consul_metrics_state_written(httpc_metrics(s->httpc), clock_wall_ms());
     s->state_len = s->text_len;
     if (s->since.failed)
         return; /* the journal has more than is needed, and goes on */
@@ -210,6 +213,7 @@ static void whole_written(struct spool *s, bool ok, const char *error)
 static void journal_synced(struct spool *s, bool ok, const char *error)
 {
     if (ok) {
+        consul_metrics_state_written(httpc_metrics(s->httpc), clock_wall_ms());
         journal_end_sync(&s->journal);
         return;
     }

@@ -862,6 +862,7 @@ struct httpc *httpc_new(const struct config *config, struct error *reterr)
     h->timers = (struct timers){.root = NULL};
     h->running_timers = false;
     h->pending_count = 0;
+    consul_metrics_init(&h->metrics);
     for (size_t i = 0; i < SIM_CALLS_MAX; i++)
         h->calls[i].stage = SIM_CALL_FREE;
     return h;
@@ -869,8 +870,11 @@ struct httpc *httpc_new(const struct config *config, struct error *reterr)
 
 void httpc_free(struct httpc *h)
 {
-    if (h != NULL && h->pending_count > 0)
+    if (h == NULL)
+        return;
+    if (h->pending_count > 0)
         give_up("httpc_free: the sources have not cancelled their calls");
+    consul_metrics_clear(&h->metrics);
 }
 
 bool httpc_start(struct httpc *h, struct error *reterr)
@@ -998,6 +1002,11 @@ void httpc_cancel(struct httpc *h, struct httpc_call *call)
     for (; i < h->pending_count; i++)
         h->pending[i] = h->pending[i + 1];
     call->stage = SIM_CALL_FREE;
+}
+
+struct consul_metrics *httpc_metrics(struct httpc *h)
+{
+    return &h->metrics;
 }
 
 void httpc_keep(struct httpc *h, unsigned connections)

@@ -176,6 +176,7 @@ struct httpc {
     struct httpc_call calls[SIM_CALLS_MAX];
     struct httpc_call *pending[SIM_CALLS_MAX]; /* oldest first */
     size_t pending_count;
+    struct consul_metrics metrics; /* what the source reports; requests are not counted */
 };
 
 /* The caller's: text is appended until it is full, which ends the program. */

@@ -35,6 +35,7 @@ struct httpc *httpc_new(const struct config *config, struct error *reterr)
     h->config = config;
     h->now_ms = clock_mono_ms();
     h->local_ip = "127.0.0.1";
+    consul_metrics_init(&h->metrics);
     return h;
 }
 
@@ -60,6 +61,7 @@ void httpc_free(struct httpc *h)
         free(h->rules[i].prefix);
         free(h->rules[i].body);
     }
+    consul_metrics_clear(&h->metrics);
     free(h);
 }
 
@@ -140,6 +142,11 @@ void httpc_cancel(struct httpc *h, struct httpc_call *call)
         return;
     unlink_call(h, call);
     call_free(call);
+}
+
+struct consul_metrics *httpc_metrics(struct httpc *h)
+{
+    return &h->metrics;
 }
 
 void httpc_keep(struct httpc *h, unsigned connections)

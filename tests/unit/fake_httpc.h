@@ -56,6 +56,7 @@ struct httpc {
     bool has_token;
     bool next_token; /* the next reload finds a new one */
     unsigned reloads;
+    struct consul_metrics metrics; /* what modules report; requests are not counted */
 };
 
 /* The rule for `prefix` from now on; status 0 is a failure without reply. */
