@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "model/consul_metrics.h"
 #include "model/metrics.h"
 #include "unit.h"
 
@@ -326,6 +327,20 @@ TEST(test_metrics__is_read_while_threads_are_added_and_count)
     assert_true(all.accepted == WRITERS * REQUESTS && all.connections == 0);
 }
 
+TEST(test_metrics__consul_is_all_zero_until_it_is_added)
+{
+    struct consul_metrics consul;
+    struct consul_report report = {.up = true};
+    metrics_consul(metrics, &report);
+    assert_false(report.up || report.enabled);
+    consul_metrics_init(&consul);
+    consul_metrics_enable(&consul);
+    metrics_add_consul(metrics, &consul);
+    metrics_consul(metrics, &report);
+    assert_true(report.enabled);
+    consul_metrics_clear(&consul);
+}
+
 #define METRICS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -345,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_metrics__a_code_is_named_by_its_number),
         cmocka_unit_test(test_metrics__free_takes_null),
         cmocka_unit_test(test_metrics__clients_are_known_by_what_they_send),
+        METRICS_TEST(test_metrics__consul_is_all_zero_until_it_is_added),
         METRICS_TEST(test_metrics__is_read_while_threads_are_added_and_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
