@@ -20,6 +20,7 @@
 
 struct buf;
 struct build_info;
+struct consul_report;
 struct http_totals;
 struct metrics;
 struct process_usage;
@@ -51,7 +52,9 @@ struct metrics_view {
     int64_t started_wall_ms;
     const struct table *table;
     struct registry_status status;
+    int64_t now_mono_ms;
     const struct http_totals *http;
+    const struct consul_report *consul;
     const struct process_usage *process;
 };
 

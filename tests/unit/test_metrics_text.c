@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/process.h"
 #include "model/cluster_id.h"
+#include "model/consul_metrics.h"
 #include "model/endpoint.h"
 #include "model/metrics.h"
 #include "model/table.h"
@@ -10,6 +11,7 @@
 
 static struct build_info build;
 static struct http_totals http;
+static struct consul_report consul;
 static struct process_usage process;
 static struct metrics_view view;
 static struct table *table;
@@ -26,8 +28,9 @@ static int setup(void **state)
     http = (struct http_totals){.accepted = 0};
     process = (struct process_usage){.cpu_us = 0};
     table = table_new();
-    view =
-        (struct metrics_view){.build = &build, .table = table, .http = &http, .process = &process};
+    consul = (struct consul_report){.enabled = true};
+    view = (struct metrics_view){
+        .build = &build, .table = table, .http = &http, .consul = &consul, .process = &process};
     buf_init(&page, METRICS_TEXT_MAX);
     return table == NULL;
 }
