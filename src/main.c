@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@
 #include "config/config.h"
 #include "consul/agent.h"
 #include "consul/httpc.h"
+#include "model/consul_metrics.h"
 #include "model/metrics.h"
 #include "model/registry.h"
 #include "model/table.h"
@@ -59,7 +61,7 @@ struct daemon {
     unsigned settled;  /* steps of settle() */
     bool changed;      /* the table, since it was counted */
     int64_t count_ms;  /* not again before */
-    char counted[160]; /* "clusters: 11 live, 1 held, ..." */
+    char counted[200]; /* "clusters: 11 live, 1 held, ..." */
 };
 
 static int complain(const struct error *error, int code)
@@ -96,14 +98,28 @@ static bool count(const struct cluster *c, void *arg)
     return true;
 }
 
+/* "reading clusters: 3000 of 10000; ", or nothing once each was read. */
+static void describe_reading(const struct daemon *d, char *out, size_t size)
+{
+    struct consul_report consul;
+    metrics_consul(d->metrics, &consul);
+    const struct consul_reading *now = &consul.reading;
+    out[0] = '\0';
+    if (now->unread > 0)
+        (void)snprintf(out, size, "reading clusters: %" PRIu64 " of %" PRIu64 "; ",
+                       now->clusters - now->unread, now->clusters);
+}
+
 static void count_clusters(struct daemon *d)
 {
     struct counts n = {.of = {0}};
     const struct table *t = registry_acquire(d->registry, NULL);
     table_each(t, count, &n);
     table_unref(t);
+    char reading[64];
+    describe_reading(d, reading, sizeof reading);
     (void)snprintf(d->counted, sizeof d->counted,
-                   "clusters: %zu live, %zu held, %zu restored, %zu without a list",
+                   "%sclusters: %zu live, %zu held, %zu restored, %zu without a list", reading,
                    n.of[CLUSTER_LIVE], n.of[CLUSTER_HELD], n.of[CLUSTER_RESTORED],
                    n.of[CLUSTER_UNREAD] + n.of[CLUSTER_EMPTY]);
 }

@@ -315,6 +315,125 @@ TEST(test_metrics_text__the_largest_page_fits)
     assert_true(page.len < METRICS_TEXT_MAX / 2);
 }
 
+/* -- Consul, registrations, state ------------------------------------------------------------ */
+
+TEST(test_metrics_text__requests_to_consul_have_every_op_code_and_reason)
+{
+    char line[128];
+    uint64_t n = 1;
+    for (enum consul_op op = 0; op < CONSUL_OPS; op++) {
+        for (enum consul_code code = 0; code < CONSUL_CODES; code++)
+            consul.requests[op][code] = n++;
+        for (enum consul_failure why = 0; why < CONSUL_FAILURES; why++)
+            consul.failures[op][why] = n++;
+    }
+    write_page(METRICS_TEXT);
+    n = 1;
+    for (enum consul_op op = 0; op < CONSUL_OPS; op++) {
+        for (enum consul_code code = 0; code < CONSUL_CODES; code++) {
+            (void)snprintf(line, sizeof line,
+                           "nsaddrd_consul_requests_total{op=\"%s\",code=\"%s\"} %d\n",
+                           consul_op_name(op), consul_code_name(code), (int)n++);
+            assert_lines(line);
+        }
+        for (enum consul_failure why = 0; why < CONSUL_FAILURES; why++) {
+            (void)snprintf(line, sizeof line,
+                           "nsaddrd_consul_request_failures_total{op=\"%s\",reason=\"%s\"} %d\n",
+                           consul_op_name(op), consul_failure_name(why), (int)n++);
+            assert_lines(line);
+        }
+    }
+}
+
+TEST(test_metrics_text__how_far_reading_is_is_told)
+{
+    consul.up = true;
+    consul.last_good_wall_ms = 1700000000123;
+    consul.watches = 4;
+    consul.reading = (struct consul_reading){.plan = CONSUL_PLAN_SCAN,
+                                             .scan_failing = true,
+                                             .clusters = 10,
+                                             .unread = 3,
+                                             .failing = 2,
+                                             .waiting = 5,
+                                             .running = 1,
+                                             .spacing_ms = 160};
+    write_page(METRICS_TEXT);
+    assert_lines("nsaddrd_consul_up 1\n");
+    assert_lines("nsaddrd_consul_last_answer_timestamp_seconds 1700000000.123\n");
+    assert_lines("nsaddrd_consul_watches 4\n");
+    assert_lines("nsaddrd_consul_plan{plan=\"none\"} 0\n"
+                 "nsaddrd_consul_plan{plan=\"each\"} 0\n"
+                 "nsaddrd_consul_plan{plan=\"scan\"} 1\n");
+    assert_lines("nsaddrd_consul_scan_failing 1\n");
+    assert_lines("nsaddrd_consul_clusters 10\n");
+    assert_lines("nsaddrd_consul_clusters_unread 3\n");
+    assert_lines("nsaddrd_consul_clusters_failing 2\n");
+    assert_lines("nsaddrd_consul_reads_waiting 5\n");
+    assert_lines("nsaddrd_consul_reads_running 1\n");
+    assert_lines("nsaddrd_consul_read_spacing_seconds 0.160\n");
+}
+
+TEST(test_metrics_text__a_guard_against_mass_loss_ends_by_itself)
+{
+    consul.reading.mass_loss_end = 1000;
+    view.now_mono_ms = 999;
+    write_page(METRICS_TEXT);
+    assert_lines("nsaddrd_mass_loss 1\n");
+    view.now_mono_ms = 1000;
+    write_page(METRICS_TEXT);
+    assert_lines("nsaddrd_mass_loss 0\n");
+}
+
+TEST(test_metrics_text__registrations_are_told_by_state)
+{
+    consul.registrations = (struct registration_numbers){
+        .wanted = 5, .registered = 3, .pending = 2, .leaving = 1, .failing = true};
+    write_page(METRICS_TEXT);
+    assert_lines("nsaddrd_registrations{state=\"registered\"} 3\n"
+                 "nsaddrd_registrations{state=\"pending\"} 2\n"
+                 "nsaddrd_registrations{state=\"leaving\"} 1\n");
+    assert_lines("nsaddrd_registrations_failing 1\n");
+}
+
+TEST(test_metrics_text__propagation_is_a_cumulative_histogram)
+{
+    consul.propagation[0] = 2;
+    consul.propagation[3] = 1;
+    consul.propagation_ns = UINT64_C(1500000001);
+    write_page(METRICS_TEXT);
+    assert_lines("# TYPE nsaddrd_propagation_seconds histogram\n"
+                 "nsaddrd_propagation_seconds_bucket{le=\"0.0001\"} 2\n"
+                 "nsaddrd_propagation_seconds_bucket{le=\"0.00025\"} 2\n"
+                 "nsaddrd_propagation_seconds_bucket{le=\"0.0005\"} 2\n"
+                 "nsaddrd_propagation_seconds_bucket{le=\"0.001\"} 3\n");
+    assert_lines("nsaddrd_propagation_seconds_bucket{le=\"5.0\"} 3\n"
+                 "nsaddrd_propagation_seconds_bucket{le=\"+Inf\"} 3\n"
+                 "nsaddrd_propagation_seconds_sum 1.500000001\n"
+                 "nsaddrd_propagation_seconds_count 3\n");
+}
+
+TEST(test_metrics_text__writes_of_the_state_are_told)
+{
+    consul.state_writes = 7;
+    consul.state_write_failures = 2;
+    consul.state_last_write_wall_ms = 5000;
+    write_page(METRICS_TEXT);
+    assert_lines("nsaddrd_state_writes_total 7\n");
+    assert_lines("nsaddrd_state_write_failures_total 2\n");
+    assert_lines("nsaddrd_state_last_write_timestamp_seconds 5.000\n");
+}
+
+TEST(test_metrics_text__without_consul_nothing_of_it_is_there)
+{
+    consul.enabled = false;
+    write_page(METRICS_TEXT);
+    assert_null(strstr(buf_text(&page), "nsaddrd_consul"));
+    assert_null(strstr(buf_text(&page), "nsaddrd_registrations"));
+    assert_null(strstr(buf_text(&page), "nsaddrd_propagation"));
+    assert_lines("nsaddrd_state_writes_total 0\n");
+}
+
 /* -- formats --------------------------------------------------------------------------------- */
 
 TEST(test_metrics_text__only_openmetrics_has_an_end)
@@ -475,6 +594,13 @@ int main(void)
         TEXT_TEST(test_metrics_text__label_values_are_escaped),
         TEXT_TEST(test_metrics_text__a_page_that_does_not_fit_fails),
         TEXT_TEST(test_metrics_text__the_largest_page_fits),
+        TEXT_TEST(test_metrics_text__requests_to_consul_have_every_op_code_and_reason),
+        TEXT_TEST(test_metrics_text__how_far_reading_is_is_told),
+        TEXT_TEST(test_metrics_text__a_guard_against_mass_loss_ends_by_itself),
+        TEXT_TEST(test_metrics_text__registrations_are_told_by_state),
+        TEXT_TEST(test_metrics_text__propagation_is_a_cumulative_histogram),
+        TEXT_TEST(test_metrics_text__writes_of_the_state_are_told),
+        TEXT_TEST(test_metrics_text__without_consul_nothing_of_it_is_there),
         TEXT_TEST(test_metrics_text__only_openmetrics_has_an_end),
         TEXT_TEST(test_metrics_text__a_counter_is_announced_as_its_format_wants),
         TEXT_TEST(test_metrics_text__the_formats_have_the_same_samples),
