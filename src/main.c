@@ -210,6 +210,8 @@ static int wait_for_event(struct daemon *d, int64_t timeout_ms)
     for (;;) {
         tell_manager(d);
         int64_t until = earlier(end, service_manager_next_ms(&d->manager));
+        if (d->changed && service_manager_listens(&d->manager))
+            until = earlier(until, d->count_ms);
         int64_t left = until == CLOCK_NEVER ? -1 : until - clock_mono_ms();
         if (until != CLOCK_NEVER && left < 0)
             left = 0;

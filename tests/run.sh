@@ -235,20 +235,30 @@ find_xdist() {
     "$python" -c 'import xdist' 2>/dev/null && side_by_side=(-n 4)
 }
 
-# Checks the metrics page, if it can be had. Installing its package would start a Prometheus, so
-# only the program is taken out of it.
+# Checks the metrics page, the alerts and their tests. Installing its package would start a
+# Prometheus, so only the program is taken out of it.
 fetch_promtool() {
-    local folder
-    if [ "$is_debian" = no ] || [ -x "$cache/promtool" ] || command -v promtool >/dev/null; then
+    local folder as_root=""
+    if [ -x "$cache/promtool" ] || command -v promtool >/dev/null; then
         return 0
     fi
-    folder=$(mktemp -d "${TMPDIR:-/tmp}/nsaddrd-promtool.XXXXXX") || return 0
-    (
+    if [ "$is_debian" = no ]; then
+        printf 'run.sh: this is not Debian; please install promtool of Prometheus\n' >&2
+        return 1
+    fi
+    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/nsaddrd-promtool.XXXXXX") || return
+    if ! (
         cd "$folder" || exit
-        apt-get -q download prometheus &&
-            dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool &&
+        apt-get -q download prometheus ||
+            { $as_root apt-get -q update && apt-get -q download prometheus; } || exit
+        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool &&
             mv usr/bin/promtool "$cache/promtool"
-    ) >"$reports/promtool.log" 2>&1 || say "without promtool: see $reports/promtool.log"
+    ) >"$reports/promtool.log" 2>&1; then
+        cat "$reports/promtool.log" >&2
+        rm -rf "$folder"
+        return 1
+    fi
     rm -rf "$folder"
 }
 
@@ -280,8 +290,8 @@ install_needs() {
     if wanted torture coverage; then
         install_packages objcopy:binutils || return
     fi
-    if wanted daemon daemon-san daemon-tsan; then
-        fetch_promtool
+    if wanted daemon daemon-san daemon-tsan coverage; then
+        fetch_promtool || return
     fi
     if wanted real && [ -z "$real_missing" ]; then
         install_packages systemd-socket-activate:systemd || return

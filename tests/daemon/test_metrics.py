@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What monitoring is told: the page's form, its names, and that its numbers are true."""
 
-import os
-import shutil
 import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 import wire
 from daemon import run
 from exposition import BadPage, read_page
-from fake_consul import Instance
+from fake_consul import Instance, Reply
+from promtool import promtool
 from waiting import Watcher, eventually
 
 LISTS = {"a": ["10.0.0.1:9876", "10.0.0.2:9876"], "b": ["10.0.1.1:9876"]}
-PROMTOOL = shutil.which("promtool") or shutil.which(
-    "promtool", path=os.environ.get("NSADDRD_TEST_CACHE", Path.home() / ".cache" / "nsaddrd-tests"))
 
 REQUESTS = "nsaddrd_http_requests_total"
 DURATION = "nsaddrd_http_request_duration_seconds"
@@ -28,6 +23,10 @@ CONNECTIONS = "nsaddrd_http_connections"
 ACCEPTED = "nsaddrd_http_connections_accepted_total"
 REJECTED = "nsaddrd_http_connections_rejected_total"
 CLIENTS = "nsaddrd_clients_total"
+ASKED = "nsaddrd_consul_requests_total"
+FAILED = "nsaddrd_consul_request_failures_total"
+PROPAGATION = "nsaddrd_propagation_seconds"
+REGISTRATIONS = "nsaddrd_registrations"
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -46,6 +45,9 @@ INTERFACE = {
     ACCEPTED: ("counter", set()),
     REJECTED: ("counter", {"reason"}),
     CLIENTS: ("counter", {"client"}),
+    "nsaddrd_state_writes_total": ("counter", set()),
+    "nsaddrd_state_write_failures_total": ("counter", set()),
+    "nsaddrd_state_last_write_timestamp_seconds": ("gauge", set()),
     "process_cpu_seconds_total": ("counter", set()),
     "process_open_fds": ("gauge", set()),
     "process_max_fds": ("gauge", set()),
@@ -53,6 +55,27 @@ INTERFACE = {
     "process_resident_memory_bytes": ("gauge", set()),
     "process_threads": ("gauge", set()),
     "process_start_time_seconds": ("gauge", set()),
+}
+
+# These, too, where there is a Consul to ask.
+CONSUL_INTERFACE = {
+    "nsaddrd_consul_up": ("gauge", set()),
+    "nsaddrd_consul_last_answer_timestamp_seconds": ("gauge", set()),
+    ASKED: ("counter", {"op", "code"}),
+    FAILED: ("counter", {"op", "reason"}),
+    "nsaddrd_consul_watches": ("gauge", set()),
+    "nsaddrd_consul_plan": ("gauge", {"plan"}),
+    "nsaddrd_consul_scan_failing": ("gauge", set()),
+    "nsaddrd_consul_clusters": ("gauge", set()),
+    "nsaddrd_consul_clusters_unread": ("gauge", set()),
+    "nsaddrd_consul_clusters_failing": ("gauge", set()),
+    "nsaddrd_consul_reads_waiting": ("gauge", set()),
+    "nsaddrd_consul_reads_running": ("gauge", set()),
+    "nsaddrd_consul_read_spacing_seconds": ("gauge", set()),
+    "nsaddrd_mass_loss": ("gauge", set()),
+    PROPAGATION: ("histogram", {"le"}),
+    REGISTRATIONS: ("gauge", {"state"}),
+    "nsaddrd_registrations_failing": ("gauge", set()),
 }
 
 
@@ -111,6 +134,13 @@ def test_names_types_and_labels_are_those_dashboards_know(daemon):
     assert {name: (family.type, family.labels) for name, family in page.items()} == INTERFACE
 
 
+def test_with_consul_there_are_more_names(watch, consul):
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    page = scrape(watch())
+    page.pop("process_virtual_memory_max_bytes", None)
+    assert {name: (family.type, family.labels) for name, family in page.items()} == {**INTERFACE, **CONSUL_INTERFACE}
+
+
 def test_label_values_are_a_known_set(daemon):
     page = scrape(daemon)
     states = ["unread", "empty", "live", "held", "restored"]
@@ -123,13 +153,12 @@ def test_label_values_are_a_known_set(daemon):
     assert {"max_connections", "header_timeout", "idle_timeout"} <= set(page[REJECTED].values_by("reason"))
 
 
-@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
-def test_promtool_finds_nothing(daemon):
+def test_promtool_finds_nothing(watch, consul):
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    daemon = watch()
     for path in ("/rocketmq/a", "/rocketmq/none", "/readyz"):
         daemon.get(path)
-    result = subprocess.run([PROMTOOL, "check", "metrics"], input=daemon.admin("/metrics").body,
-                            capture_output=True, timeout=60, check=False)
-    assert (result.returncode, result.stdout + result.stderr) == (0, b"")
+    assert promtool("check", "metrics", text=daemon.admin("/metrics").body) == (0, "")
 
 
 def test_head_has_no_body(daemon):
@@ -391,6 +420,140 @@ def test_ready_is_what_readyz_says(watch, consul):
     eventually(lambda: daemon.get("/readyz").status == 503, "draining")
     assert one(scrape(daemon), "nsaddrd_ready") == 0
     daemon.stop()
+
+
+# Consul
+
+def by_labels(page, name):
+    """Values that are not zero, by those of all labels in the order of their names."""
+    return {tuple(value for _, value in labels): number
+            for (_, labels), number in page[name].samples.items() if number}
+
+
+def test_labels_of_consul_are_a_known_set(watch):
+    page = scrape(watch())
+    ops = {"other", "names", "cluster_read", "cluster_watch", "checks", "registrations", "register"}
+    codes = {"none", "200", "400", "403", "404", "429", "500", "503", "other"}
+    reasons = {"other", "connect", "timeout", "tls", "transfer", "too_large", "content", "acl", "busy", "status"}
+    assert {tuple(dict(key[1]).values()) for key in page[ASKED].samples} == {
+        (code, op) for op in ops for code in codes}
+    assert {tuple(dict(key[1]).values()) for key in page[FAILED].samples} == {
+        (op, reason) for op in ops for reason in reasons}
+    assert set(page["nsaddrd_consul_plan"].values_by("plan")) == {"none", "each", "scan"}
+    assert set(page[REGISTRATIONS].values_by("state")) == {"registered", "pending", "leaving"}
+
+
+def test_consul_that_answers_is_seen(watch, consul):
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    consul.set_service("nameServerb", [Instance("10.0.1.1")])
+    before = time.time()
+    daemon = watch()
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_watches") == 3, "names and two clusters are watched")
+    page = scrape(daemon)
+    assert one(page, "nsaddrd_consul_up") == 1
+    assert before - 1 <= one(page, "nsaddrd_consul_last_answer_timestamp_seconds") <= time.time()
+    assert page["nsaddrd_consul_plan"].value(plan="each") == 1
+    asked = by_labels(page, ASKED)
+    assert asked["200", "names"] >= 1 and asked["200", "cluster_read"] >= 2
+    assert by_labels(page, FAILED) == {}
+    assert (one(page, "nsaddrd_consul_clusters"), one(page, "nsaddrd_consul_clusters_unread")) == (2, 0)
+    assert page[PROPAGATION].samples[PROPAGATION + "_count", ()] >= 2
+
+
+def test_change_is_timed_from_reply_to_table(watch, consul):
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    daemon = watch()
+    eventually(lambda: consul.is_watching("nameServera"), "a is watched")
+    before = scrape(daemon)[PROPAGATION].samples[PROPAGATION + "_count", ()]
+    consul.set_service("nameServera", [Instance("10.0.0.1"), Instance("10.0.0.2")])
+    daemon.eventually_lists("a", "10.0.0.1:9876;10.0.0.2:9876")
+    page = scrape(daemon)[PROPAGATION]
+    assert page.samples[PROPAGATION + "_count", ()] == before + 1
+    assert 0 < page.samples[PROPAGATION + "_sum", ()] < 60
+
+
+@pytest.mark.parametrize("reply, code, reason", [
+    (Reply(403, b"Permission denied"), "403", "acl"),
+    (Reply(500, b"No cluster leader"), "500", "status"),
+    (Reply(429, b"slow down"), "429", "busy"),
+    (Reply(200, b"<html>"), "200", "content"),
+    (Reply(200, b"{}", {"X-Consul-Index": "0"}), "200", "content"),
+    (Reply(404, b""), "404", "content"),
+    (Reply(reset=True), "none", "transfer"),
+], ids=["acl", "status", "busy", "not_consul", "no_index", "not_there", "dropped"])
+def test_failure_is_counted_by_its_reason(watch, consul, reply, code, reason):
+    consul.answer("/v1/catalog/services*", reply)
+    daemon = watch(ready=False)
+    eventually(lambda: by_labels(scrape(daemon), FAILED).get(("names", reason), 0) >= 1, f"a failure by {reason}")
+    page = scrape(daemon)
+    assert set(by_labels(page, FAILED)) == {("names", reason)}
+    assert by_labels(page, ASKED)[code, "names"] >= 1
+
+
+def test_consul_that_is_away_is_seen_and_its_return_too(watch, consul):
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    daemon = watch()
+    rule = consul.answer("*", Reply(reset=True))
+    consul.break_connections()
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_up") == 0, "Consul is seen to be away")
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_clusters_failing") == 1, "its cluster fails")
+    rule.remove()
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_up") == 1, "Consul is seen to be back", 40)
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_clusters_failing") == 0, "its cluster is read again", 40)
+
+
+def test_many_clusters_are_scanned_and_that_is_told(watch, consul):
+    for number in range(3):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.0.{number}.1")])
+    daemon = watch({"consul.max_watches": 2})
+    eventually(lambda: scrape(daemon)["nsaddrd_consul_plan"].value(plan="scan") == 1, "the checks are scanned")
+    eventually(lambda: ("200", "checks") in by_labels(scrape(daemon), ASKED), "views of the checks are counted")
+    assert one(scrape(daemon), "nsaddrd_consul_scan_failing") == 0
+    consul.answer("/v1/health/state/*", Reply(500, b"no"))
+    consul.break_connections()
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_scan_failing") == 1, "the scan does not work")
+
+
+def test_mass_loss_is_told(watch, consul):
+    for number in range(5):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.0.{number}.1"), Instance(f"10.0.{number}.2")])
+    daemon = watch()
+    eventually(lambda: all(consul.is_watching(f"nameServer{number}") for number in range(5)), "all are watched")
+    assert one(scrape(daemon), "nsaddrd_mass_loss") == 0
+    for number in range(5):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.0.{number}.1")])
+    eventually(lambda: one(scrape(daemon), "nsaddrd_mass_loss") == 1, "the guard is up")
+
+
+def test_registrations_are_counted(watch, consul):
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    daemon = watch({"register.mode": "per-cluster", "register.advertise": "127.0.0.1"})
+
+    def states():
+        return scrape(daemon)[REGISTRATIONS].values_by("state")
+
+    eventually(lambda: states() == {"registered": 2, "pending": 0, "leaving": 0}, "a parent and a child")
+    assert one(scrape(daemon), "nsaddrd_registrations_failing") == 0
+    assert by_labels(scrape(daemon), ASKED)["200", "register"] == 2
+    consul.answer("/v1/agent/service/register*", Reply(403, b"Permission denied"))
+    consul.set_service("nameServerb", [Instance("10.0.1.1")])
+    eventually(lambda: states()["pending"] == 1, "b's child is pending")
+    eventually(lambda: one(scrape(daemon), "nsaddrd_registrations_failing") == 1, "it fails")
+    assert by_labels(scrape(daemon), FAILED)["register", "acl"] >= 1
+
+
+# State
+
+def test_writes_of_the_state_are_counted(watch, consul, tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    consul.set_service("nameServera", [Instance("10.0.0.1")])
+    before = time.time()
+    daemon = watch({"state.dir": str(folder)})
+    eventually(lambda: one(scrape(daemon), "nsaddrd_state_writes_total") >= 1, "the state is written")
+    page = scrape(daemon)
+    assert before - 1 <= one(page, "nsaddrd_state_last_write_timestamp_seconds") <= time.time()
+    assert one(page, "nsaddrd_state_write_failures_total") == 0
 
 
 # The reader of pages that these tests rely on

@@ -98,8 +98,18 @@ def test_restored_lists_are_ready(watch, consul, manager, tmp_path):
     consul.stop()
     watch({"state.dir": str(folder)}, env=env_of(manager))
     message = manager.read_until_says("READY")
-    assert message["STATUS"].startswith("clusters: 0 live, 0 held, 1 restored, 0 without a list")
+    assert "clusters: 0 live, 0 held, 1 restored, 0 without a list" in message["STATUS"]
     assert not of("EXTEND_TIMEOUT_USEC", manager.messages)
+
+
+def test_status_says_how_far_the_first_reading_is(watch, consul, manager):
+    consul.set_service("nameServera", [ONE])
+    consul.set_service("nameServerb", [TWO])
+    hold = consul.hold("/v1/health/service/nameServerb")
+    watch(env=env_of(manager), ready=False)
+    manager.read_until_status("reading clusters: 1 of 2; clusters: 1 live")
+    hold.remove()
+    manager.read_until(lambda message: message.get("STATUS", "").startswith("clusters: 2 live"), "nothing left to read")
 
 
 def test_status_follows(watch, consul, manager):

@@ -805,6 +805,56 @@ TEST(test_announce__a_failed_round_does_not_hide_what_was_registered)
     assert_true(fake_find(httpc, DEREGISTER PARENT, from) != SIZE_MAX);
 }
 
+static struct consul_report reported(void)
+{
+    struct consul_report report;
+    consul_metrics_read(httpc_metrics(httpc), &report);
+    return report;
+}
+
+TEST(test_announce__registrations_are_counted)
+{
+    begin_registered();
+    struct consul_report report = reported();
+    assert_int_equal(report.registrations.wanted, 3);
+    assert_int_equal(report.registrations.registered, 3);
+    assert_int_equal(report.registrations.pending, 0);
+    assert_false(report.registrations.failing || report.registrations.draining);
+    fake_rule(httpc, REGISTER_PATH, 403, 0, "Permission denied");
+    serve("abc");
+    fake_run(httpc, 2000);
+    report = reported();
+    assert_int_equal(report.registrations.registered, 3);
+    assert_int_equal(report.registrations.pending, 1);
+    assert_true(report.registrations.failing);
+    assert_non_null(strstr(report.registration_error.text, "Permission denied"));
+    announce_drain(announce, on_drained, NULL);
+    fake_run(httpc, 1000);
+    report = reported();
+    assert_true(report.registrations.draining);
+    assert_int_equal(report.registrations.wanted, 0);
+}
+
+TEST(test_announce__registrations_that_work_again_are_told)
+{
+    begin(NULL, NULL);
+    fake_rule(httpc, "/v1/agent/services", 500, 0, "no");
+    registry_set_ready(registry);
+    serve("a");
+    fake_run(httpc, 3000);
+    struct consul_report report = reported();
+    assert_true(report.registrations.failing);
+    assert_true(report.registration_error.since_wall_ms > 0);
+    tell_agent();
+    fake_run(httpc, 3000);
+    apply_writes(0);
+    fake_run(httpc, 30000);
+    report = reported();
+    assert_false(report.registrations.failing);
+    assert_int_equal(report.registration_error.since_wall_ms, 0);
+    assert_int_equal(report.registrations.registered, 2);
+}
+
 TEST(test_announce__a_refused_child_does_not_keep_the_others_out)
 {
     begin(NULL, NULL);
@@ -995,6 +1045,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_announce__a_child_has_its_clusters_route_and_follows_the_parent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__registrations_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__registrations_that_work_again_are_told,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__clusters_without_a_list_have_no_child, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_announce__single_mode_registers_one_route_for_all,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/log.h"
 #include "heap.h"
+#include "model/consul_metrics.h"
 #include "model/registry.h"
 #include "source/merge.h"
 #include "unit.h"
@@ -48,6 +50,25 @@ static void set_alone(const char *id, enum cluster_state state, bool pinned, con
     assert_true(merge_begin(merge));
     set(id, state, pinned, address);
     merge_commit(merge);
+}
+
+TEST(test_merge__time_to_the_table_is_counted_for_replies)
+{
+    struct consul_metrics metrics;
+    struct consul_report report;
+    consul_metrics_init(&metrics);
+    merge_count_in(merge, &metrics);
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1"); /* by no reply */
+    consul_metrics_received(&metrics, clock_mono_ns());
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:2");
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:2"); /* no change */
+    consul_metrics_read(&metrics, &report);
+    uint64_t count = 0;
+    for (size_t i = 0; i < PROPAGATION_BUCKETS; i++)
+        count += report.propagation[i];
+    assert_int_equal(count, 1);
+    merge_count_in(merge, NULL);
+    consul_metrics_clear(&metrics);
 }
 
 /* The body that is served for `id`, "(none)" when there is no such cluster. */
@@ -261,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merge__nothing_of_what_is_abandoned_is_served, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_merge__the_same_again_is_no_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__time_to_the_table_is_counted_for_replies, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_merge__another_state_of_the_same_list_is_a_change,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__a_state_keeps_its_since_while_its_list_changes,

@@ -1068,6 +1068,46 @@ TEST(test_source_consul__mass_loss_keeps_everybody_for_thirty_seconds)
     assert_many_serve(6, "live 1");
 }
 
+static struct consul_reading reported(void)
+{
+    struct consul_report report;
+    consul_metrics_read(httpc_metrics(httpc), &report);
+    return report.reading;
+}
+
+TEST(test_source_consul__how_far_reading_is_is_told)
+{
+    prepare(NULL, NULL);
+    many_names(6);
+    start();
+    fake_run(httpc, 100);
+    struct consul_reading now = reported();
+    assert_int_equal(now.plan, CONSUL_PLAN_EACH);
+    assert_int_equal(now.clusters, 6);
+    assert_int_equal(now.unread, 6);
+    assert_int_equal(now.failing, 0);
+    assert_int_equal(now.running, 2);
+    assert_int_equal(now.waiting, 4);
+    many_instances(6, "1+ 2+");
+    fake_run(httpc, 1000);
+    now = reported();
+    assert_int_equal(now.unread, 0);
+    assert_int_equal(now.running + now.waiting, 0);
+    assert_true(now.mass_loss_end <= httpc->now_ms);
+    many_instances(6, "1+");
+    fake_run(httpc, 1000);
+    assert_true(reported().mass_loss_end > httpc->now_ms);
+    for (int i = 0; i < 6; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "c%02d", i);
+        fake_rule(httpc, path_of(id), 500, 0, "no");
+    }
+    fake_run(httpc, 60000);
+    now = reported();
+    assert_true(now.failing > 0);
+    assert_true(now.spacing_ms > 0);
+}
+
 TEST(test_source_consul__a_loss_of_few_is_no_mass_loss)
 {
     prepare("admission.leave_delay=1s", NULL);
@@ -1191,6 +1231,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__no_clusters_at_all_are_a_complete_read,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__how_far_reading_is_is_told, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_source_consul__the_first_reads_are_authoritative,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -407,6 +407,28 @@ TEST(test_spool__a_failed_write_is_tried_again)
     assert_true(temp_exists(&temp, STATE));
 }
 
+TEST(test_spool__writes_and_failures_are_counted)
+{
+    struct consul_report report;
+    (void)begin_run();
+    assert_int_equal(symlink("/dev/full", temp_path(&temp, STATE ".tmp")), 0);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    fake_run(httpc, 1100);
+    consul_metrics_read(httpc_metrics(httpc), &report);
+    assert_int_equal(report.state_writes, 0);
+    assert_int_equal(report.state_write_failures, 1);
+    assert_true(report.state_error.since_wall_ms > 0 && report.state_error.text[0] != '\0');
+    fake_run(httpc, 20000);
+    consul_metrics_read(httpc_metrics(httpc), &report);
+    assert_int_equal(report.state_writes, 1);
+    assert_true(report.state_last_write_wall_ms > 0);
+    assert_int_equal(report.state_error.since_wall_ms, 0);
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:2"); /* a record of the journal, which is synced */
+    fake_run(httpc, 1100);
+    consul_metrics_read(httpc_metrics(httpc), &report);
+    assert_int_equal(report.state_writes, 2);
+}
+
 TEST(test_spool__a_full_disk_keeps_the_last_file)
 {
     (void)leave_a_file();
@@ -1168,6 +1190,7 @@ int main(void)
         T(test_spool__a_change_is_written_within_a_second),
         T(test_spool__the_last_change_is_written_at_the_end),
         T(test_spool__a_failed_write_is_tried_again),
+        T(test_spool__writes_and_failures_are_counted),
         T(test_spool__a_full_disk_keeps_the_last_file),
         T(test_spool__the_folder_has_one_owner),
         T(test_spool__a_file_that_cannot_be_read_is_kept_aside),
