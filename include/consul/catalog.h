@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "base/attrs.h"
+#include "base/buf.h"
 #include "consul/check_rows.h"
 #include "model/admission.h"
 
-struct buf;
 struct config;
 struct error;
 struct httpc_reply;
@@ -63,6 +63,7 @@ struct catalog_health {
     char example[256]; /* of those: which, and why */
     uint64_t *nodes;   /* hash_bytes() of the names of all their nodes, with repetitions */
     size_t node_count;
+    struct buf reports;          /* of all of them, in the reply's order, not judged (report.h) */
     bool unchecked;              /* one of them has no check of its own */
     struct rows_sum rows[VIEWS]; /* their checks, as each of these lists would show them */
 };

@@ -41,10 +41,8 @@
 
 #include "base/attrs.h"
 #include "model/endpoint.h"
+#include "model/report.h"
 #include "model/table.h"
-
-/* What Consul says of one registered instance, worst check first. */
-enum health { HEALTH_MAINTENANCE, HEALTH_BAD, HEALTH_GOOD };
 
 struct instance {
     struct endpoint endpoint;

@@ -56,4 +56,8 @@ struct grant {
 struct grant claims_grant(const struct claims *c, const char *cluster, const struct claim *list,
                           size_t count, struct endpoint *out);
 
+/* Another cluster with a good claim on the address, the first of them by id; NULL: none. Borrowed
+ * until the next change. */
+const char *claims_other(const struct claims *c, const char *cluster, const struct endpoint *e);
+
 #endif

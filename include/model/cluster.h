@@ -2,7 +2,7 @@
  * cluster.h - what one cluster's clients are told: its list, ready as response body. Immutable.
  *
  * Ownership  Counted: cluster_new() returns the first reference.
- * Threads    Any: only the count and the rendering ever change.
+ * Threads    Any: only the count, the rendering and when it was confirmed ever change.
  * Errors     Only memory: NULL.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -16,6 +16,7 @@
 
 #include "base/attrs.h"
 #include "model/endpoint.h"
+#include "model/report.h"
 
 enum cluster_state {
     CLUSTER_UNREAD,   /* known by name only: not answered for yet */
@@ -31,6 +32,23 @@ const char *cluster_state_name(enum cluster_state state);
 
 #define ETAG_SIZE sizeof "\"0123456789abcdef\""
 
+/* The last change of the list or the state. */
+struct cluster_change {
+    uint64_t count;  /* of all changes so far */
+    int64_t wall_ms; /* when */
+    const char *why; /* a literal; "" when there was none */
+    enum cluster_state was;
+    const char *was_body;
+};
+
+/* What only people ask for. */
+struct cluster_notes {
+    struct cluster_change change;
+    struct reports reports; /* of its instances; none when restored, pinned or not read yet */
+    unsigned troubles;      /* of them: verdict_is_trouble() */
+    unsigned contested;     /* of them: another cluster claims the address, too */
+};
+
 struct cluster {
     enum cluster_state state;
     int64_t since_wall_ms; /* in this state since */
@@ -42,16 +60,27 @@ struct cluster {
     size_t count;         /* addresses in the body */
     const char *withheld; /* such as the body: further ones, which another cluster claims, too */
     char etag[ETAG_SIZE]; /* quoted; of the body alone, so equal on every replica */
+    const struct cluster_notes *notes;
+};
+
+/* What a cluster is made from; all is copied. */
+struct cluster_parts {
+    const char *id;
+    enum cluster_state state;
+    int64_t since_wall_ms;
+    bool pinned;
+    const struct endpoint *list; /* sorted and free of duplicates (endpoint_sort), like withheld */
+    size_t count;
+    const struct endpoint *withheld;
+    size_t withheld_count;
+    struct reports reports;
+    struct cluster_change change;
 };
 
 /* `list` must be sorted and free of duplicates (endpoint_sort); it is copied. New. */
 struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
                             const struct endpoint *list, size_t count) MUST_CHECK;
-/* And with addresses that are withheld; sorted and copied, too. */
-struct cluster *cluster_new_withholding(const char *id, enum cluster_state state,
-                                        int64_t since_wall_ms, const struct endpoint *list,
-                                        size_t count, const struct endpoint *withheld,
-                                        size_t withheld_count) MUST_CHECK;
+struct cluster *cluster_make(const struct cluster_parts *parts) MUST_CHECK;
 const struct cluster *cluster_ref(const struct cluster *c);
 void cluster_unref(const struct cluster *c);
 
@@ -62,5 +91,9 @@ void *cluster_rendering(const struct cluster *c);
 /* Keeps it, unless another thread was faster: then `rendering` is dropped. Returns the one that is
  * kept. All use the same `drop`. */
 void *cluster_keep_rendering(const struct cluster *c, void *rendering, void (*drop)(void *));
+
+/* When Consul's servers last confirmed the list, in ms since 1970; 0: not since the start. */
+void cluster_confirm(const struct cluster *c, int64_t wall_ms);
+int64_t cluster_confirmed_ms(const struct cluster *c);
 
 #endif

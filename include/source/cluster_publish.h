@@ -17,13 +17,15 @@
 
 #include "base/attrs.h"
 
+struct buf;
 struct cluster_watch;
 
 /* When to try again what found no memory. */
 #define UNPUBLISHED_RETRY_MS 1000
 
-/* After a reply. `why` the cluster changed, a literal, or NULL when it did not. */
-void publish_observed(struct cluster_watch *w, const char *why);
+/* After a reply with these reports, not judged. `why` the cluster changed, a literal, or NULL when it
+ * did not. */
+void publish_observed(struct cluster_watch *w, const struct buf *reports, const char *why);
 
 /* The claims alone: the list itself is in the table already. */
 bool publish_claims(struct cluster_watch *w) MUST_CHECK;

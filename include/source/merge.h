@@ -59,13 +59,19 @@ void merge_first_read(struct merge *m, enum first_read how);
 bool merge_begin(struct merge *m) MUST_CHECK;
 bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
                const struct endpoint *list, size_t count, const char *why) MUST_CHECK;
-bool merge_set_withholding(struct merge *m, const char *id, enum cluster_state state,
-                           const struct endpoint *list, size_t count,
-                           const struct endpoint *withheld, size_t withheld_count,
-                           const char *why) MUST_CHECK;
+/* The same with all that a cluster is made from, but for `since_wall_ms` and `change`: those are noted
+ * here. Where only the reports differ, readers get them without any word of a change. */
+bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why) MUST_CHECK;
 bool merge_remove(struct merge *m, const char *id, const char *why) MUST_CHECK;
 void merge_commit(struct merge *m);
 /* Instead of commit: nothing of it is served. */
 void merge_abandon(struct merge *m);
+
+/* The cluster as it will be or is served, or NULL; borrowed until the next begin. */
+const struct cluster *merge_find(struct merge *m, const char *id);
+
+/* Consul's servers have just said again that the list of `id` is right. Not between begin and
+ * commit. */
+void merge_confirm(struct merge *m, const char *id);
 
 #endif

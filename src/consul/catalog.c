@@ -142,8 +142,9 @@ static const char *tagged_address(const struct row *r, const char *tag, long *po
 }
 
 static bool read_endpoint(const struct row *r, const char *from, struct endpoint *out,
-                          const char **why)
+                          struct report *report)
 {
+    const char *why = NULL;
     long port = json_port(json_member(r->service, "Port"));
     const char *of_service = json_string(r->service, "Address");
     const char *of_node = json_string(r->node, "Address");
@@ -158,19 +159,21 @@ static bool read_endpoint(const struct row *r, const char *from, struct endpoint
         address = tagged_address(r, from, &port);
 
     const cJSON *own = json_member(r->service, "Address");
-    *why = NULL;
     if (own != NULL && !cJSON_IsString(own) && !cJSON_IsNull(own))
-        *why = "its Address is not text";
+        why = "its Address is not text";
     else if (json_has_duplicates(r->row) || json_has_duplicates(r->service) ||
              json_has_duplicates(r->node))
-        *why = "a member of it is there twice";
+        why = "a member of it is there twice";
     else if (address == NULL || address[0] == '\0')
-        *why = "it has no such address (consul.address_from)";
+        why = "it has no such address (consul.address_from)";
     else if (port < 1)
-        *why = "its port is not one of 1 to 65535";
+        why = "its port is not one of 1 to 65535";
     else if (!endpoint_make(out, address, port))
-        *why = "its address is not a literal IP that clients could use";
-    return *why == NULL;
+        why = "its address is not a literal IP that clients could use";
+    report->address = address != NULL ? address : "";
+    report->port = port > 0 ? (unsigned)port : 0;
+    report->detail = why != NULL ? why : "";
+    return why == NULL;
 }
 
 /* Maintenance is an extra critical check of a fixed name (structs.go NodeMaint,
@@ -205,25 +208,43 @@ static void note_checks(struct catalog_health *out, const cJSON *checks)
     cJSON_ArrayForEach(check, checks) note_check(out, check, json_string(check, "Status"));
 }
 
-static bool read_health(const cJSON *checks, int64_t accept, enum health *out)
+/* Passing, warning, what else there is, maintenance. */
+static int badness(const char *status, bool maintenance)
 {
-    enum health worst = HEALTH_GOOD;
+    return strcmp(status, "passing") == 0   ? 0
+           : maintenance                    ? 3
+           : strcmp(status, "warning") == 0 ? 1
+                                            : 2;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+static bool read_health(const cJSON *checks, int64_t accept, struct report *report)
+{
+    int worst = 0;
     const cJSON *check;
     if (checks != NULL && !cJSON_IsArray(checks) && !cJSON_IsNull(checks))
         return false;
     cJSON_ArrayForEach(check, checks)
     {
+        const char *id = json_string(check, "CheckID");
+        const char *name = json_string(check, "Name");
         const char *status = json_string(check, "Status");
         if (status == NULL)
             return false;
-        bool good = strcmp(status, "passing") == 0 ||
-                    (accept == ACCEPT_WARNING && strcmp(status, "warning") == 0);
-        if (!good && is_maintenance(json_string(check, "CheckID")))
-            worst = HEALTH_MAINTENANCE;
-        else if (!good && worst == HEALTH_GOOD)
-            worst = HEALTH_BAD;
+        int bad = badness(status, is_maintenance(id));
+        if (bad <= worst)
+            continue;
+        worst = bad;
+        report->check = name != NULL && name[0] != '\0' ? name : or_empty(id);
+        report->status = status;
     }
-    *out = worst;
+    report->health = worst == 3                                               ? HEALTH_MAINTENANCE
+                     : worst == 0 || (worst == 1 && accept == ACCEPT_WARNING) ? HEALTH_GOOD
+                                                                              : HEALTH_BAD;
     return true;
 }
 
@@ -242,10 +263,10 @@ static bool read_row(const cJSON *item, const struct config *c, const char *serv
         .row = item, .service = json_member(item, "Service"), .node = json_member(item, "Node")};
     const char *name = json_string(r.service, "Service");
     const char *node = json_string(r.node, "Node");
-    enum health health;
+    struct report report = {.registered = true, .check = "", .status = ""};
     size_t rows = out->rows[VIEW_ALL].count;
     if (name == NULL || !cJSON_IsObject(r.node) ||
-        !read_health(json_member(item, "Checks"), c->consul.accept, &health))
+        !read_health(json_member(item, "Checks"), c->consul.accept, &report))
         return false;
     if (strcmp(name, service) != 0)
         return true;
@@ -254,13 +275,16 @@ static bool read_row(const cJSON *item, const struct config *c, const char *serv
     if (node != NULL)
         out->nodes[out->node_count++] = hash_bytes(node, strlen(node));
     r.id = json_string(r.service, "ID");
-    const char *why;
     struct endpoint e;
-    if (read_endpoint(&r, c->consul.address_from, &e, &why))
-        out->instances[out->count++] = (struct instance){.endpoint = e, .health = health};
-    else
-        note_unusable(out, &r, why);
-    return true;
+    if (read_endpoint(&r, c->consul.address_from, &e, &report)) {
+        out->instances[out->count++] = (struct instance){.endpoint = e, .health = report.health};
+    } else {
+        report.verdict = VERDICT_UNUSABLE;
+        note_unusable(out, &r, report.detail);
+    }
+    report.node = or_empty(node);
+    report.service_id = or_empty(r.id);
+    return report_append(&out->reports, &report);
 }
 
 bool catalog_parse_health(const struct httpc_reply *reply, const struct config *c,
@@ -269,6 +293,7 @@ bool catalog_parse_health(const struct httpc_reply *reply, const struct config *
 {
     bool ok = false;
     struct catalog_health made = {.count = 0};
+    buf_init(&made.reports, REPORTS_MAX);
     cJSON *root = json_parse(reply->body, reply->body_len, reterr);
     if (root == NULL)
         return false;
@@ -294,7 +319,9 @@ bool catalog_parse_health(const struct httpc_reply *reply, const struct config *
     cJSON_ArrayForEach(item, root)
     {
         if (!read_row(item, c, service, &made)) {
-            error_set(reterr, "the reply is JSON, but an instance in it is not what Consul sends");
+            error_set(reterr, made.reports.failed ? "out of memory"
+                                                  : "the reply is JSON, but an instance in it is "
+                                                    "not what Consul sends");
             goto out;
         }
     }
@@ -311,5 +338,6 @@ void catalog_health_clear(struct catalog_health *h)
 {
     free(h->instances);
     free(h->nodes);
+    buf_clear(&h->reports);
     *h = (struct catalog_health){.count = 0};
 }

@@ -216,13 +216,15 @@ void claims_drop(struct claims *c, const char *cluster)
     free(h);
 }
 
-static bool good_elsewhere(const struct claims *c, const char *cluster, const struct endpoint *e)
+const char *claims_other(const struct claims *c, const char *cluster, const struct endpoint *e)
 {
     const struct address *a = find(c, e);
+    const char *first = NULL;
     for (const struct claimant *o = a != NULL ? a->first : NULL; o != NULL; o = o->next)
-        if (o->good && strcmp(o->holding->id, cluster) != 0)
-            return true;
-    return false;
+        if (o->good && strcmp(o->holding->id, cluster) != 0 &&
+            (first == NULL || strcmp(o->holding->id, first) < 0))
+            first = o->holding->id;
+    return first;
 }
 
 struct grant claims_grant(const struct claims *c, const char *cluster, const struct claim *list,
@@ -230,7 +232,7 @@ struct grant claims_grant(const struct claims *c, const char *cluster, const str
 {
     struct grant g = {.count = 0};
     for (size_t i = 0; i < count; i++) {
-        if (!good_elsewhere(c, cluster, &list[i].endpoint))
+        if (claims_other(c, cluster, &list[i].endpoint) == NULL)
             out[g.count++] = list[i].endpoint;
         else if (g.contested++ == 0)
             g.example = list[i].endpoint;

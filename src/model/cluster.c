@@ -20,7 +20,10 @@ struct counted_cluster {
     atomic_size_t refs;
     _Atomic(void *) rendering;
     _Atomic(drop_rendering) drop; /* set before there is one */
-    char text[];                  /* id, body, withheld, each with its NUL */
+    _Atomic(int64_t) confirmed_ms;
+    /* id, body, withheld, each with its NUL; behind them, so that what requests need stays close
+     * together, the notes with their texts */
+    char text[];
 };
 
 const char *cluster_state_name(enum cluster_state state)
@@ -46,50 +49,99 @@ static bool append_list(struct buf *out, const struct endpoint *list, size_t cou
 struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
                             const struct endpoint *list, size_t count)
 {
-    return cluster_new_withholding(id, state, since_wall_ms, list, count, NULL, 0);
-}
-
-struct cluster *cluster_new_withholding(const char *id, enum cluster_state state,
-                                        int64_t since_wall_ms, const struct endpoint *list,
-                                        size_t count, const struct endpoint *withheld,
-                                        size_t withheld_count)
-{
-    struct counted_cluster *c = NULL;
-    struct buf body, more;
-    buf_init(&body, BODY_MAX);
-    buf_init(&more, BODY_MAX);
-    if (!append_list(&body, list, count) || !append_list(&more, withheld, withheld_count))
-        goto out;
-    size_t id_size = strlen(id) + 1;
-    c = malloc(sizeof *c + id_size + body.len + 1 + more.len + 1);
-    if (c == NULL)
-        goto out;
-    memcpy(c->text, id, id_size);
-    memcpy(c->text + id_size, buf_text(&body), body.len + 1);
-    memcpy(c->text + id_size + body.len + 1, buf_text(&more), more.len + 1);
-    c->pub = (struct cluster){
+    struct cluster_parts parts = {
+        .id = id,
         .state = state,
         .since_wall_ms = since_wall_ms,
-        .id = c->text,
-        .hash = hash_bytes(id, id_size - 1),
-        .body = c->text + id_size,
-        .body_len = body.len,
+        .list = list,
         .count = count,
-        .withheld = c->text + id_size + body.len + 1,
+        .change = {.why = "", .was_body = ""},
     };
+    return cluster_make(&parts);
+}
+
+static void count_reports(struct cluster_notes *n)
+{
+    struct reports all = n->reports;
+    struct report r;
+    while (report_next(&all, &r)) {
+        n->troubles += verdict_is_trouble(r.verdict);
+        n->contested += r.verdict == VERDICT_CONTESTED || r.verdict == VERDICT_SHARED;
+    }
+}
+
+/* Copies it behind what is at *at, which moves. */
+static const char *lay(char **at, const char *bytes, size_t size)
+{
+    char *copy = *at;
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    *at += size;
+    return copy;
+}
+
+static struct cluster_notes *lay_notes(char *at, const struct cluster_parts *p, size_t was_size)
+{
+    struct cluster_notes *n = (struct cluster_notes *)(void *)at;
+    at += sizeof *n;
+    *n = (struct cluster_notes){.change = p->change};
+    n->change.was_body = lay(&at, p->change.was_body, was_size);
+    n->reports.data = lay(&at, p->reports.data, p->reports.len);
+    n->reports.len = p->reports.len;
+    count_reports(n);
+    return n;
+}
+
+static struct counted_cluster *assemble(const struct cluster_parts *p, const struct buf *body,
+                                        const struct buf *withheld)
+{
+    size_t id_size = strlen(p->id) + 1;
+    size_t was_size = strlen(p->change.was_body) + 1;
+    size_t size = sizeof(struct counted_cluster) + id_size + body->len + 1 + withheld->len + 1;
+    size_t align = _Alignof(struct cluster_notes);
+    size_t notes_at = (size + align - 1) / align * align;
+    char *block = malloc(notes_at + sizeof(struct cluster_notes) + was_size + p->reports.len);
+    if (block == NULL)
+        return NULL;
+    struct counted_cluster *c = (struct counted_cluster *)(void *)block;
+    char *at = c->text;
+    c->pub = (struct cluster){
+        .state = p->state,
+        .since_wall_ms = p->since_wall_ms,
+        .pinned = p->pinned,
+        .hash = hash_bytes(p->id, id_size - 1),
+        .body_len = body->len,
+        .count = p->count,
+    };
+    c->pub.id = lay(&at, p->id, id_size);
+    c->pub.body = lay(&at, buf_text(body), body->len + 1);
+    c->pub.withheld = lay(&at, buf_text(withheld), withheld->len + 1);
+    c->pub.notes = lay_notes(block + notes_at, p, was_size);
     (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
-                   hash_bytes(c->pub.body, body.len));
+                   hash_bytes(c->pub.body, body->len));
     atomic_init(&c->rendering, NULL);
     atomic_init(&c->drop, NULL);
+    atomic_init(&c->confirmed_ms, 0);
     atomic_init(&c->refs, 1);
-out:
+    return c;
+}
+
+struct cluster *cluster_make(const struct cluster_parts *parts)
+{
+    struct counted_cluster *c = NULL;
+    struct buf body, withheld;
+    buf_init(&body, BODY_MAX);
+    buf_init(&withheld, BODY_MAX);
+    if (append_list(&body, parts->list, parts->count) &&
+        append_list(&withheld, parts->withheld, parts->withheld_count))
+        c = assemble(parts, &body, &withheld);
     buf_clear(&body);
-    buf_clear(&more);
+    buf_clear(&withheld);
     return c == NULL ? NULL : &c->pub;
 }
 
-/* The count and the rendering are all that ever changes in a shared cluster, and `pub` is the first
- * member of what cluster_new() made. */
+/* The count, the rendering and the confirmation are all that ever changes in a shared cluster, and
+ * `pub` is the first member of what cluster_make() made. */
 static struct counted_cluster *counted(const struct cluster *c)
 {
     union {
@@ -132,4 +184,14 @@ void *cluster_keep_rendering(const struct cluster *c, void *rendering, void (*dr
         return rendering;
     drop(rendering);
     return kept;
+}
+
+void cluster_confirm(const struct cluster *c, int64_t wall_ms)
+{
+    atomic_store_explicit(&counted(c)->confirmed_ms, wall_ms, memory_order_relaxed);
+}
+
+int64_t cluster_confirmed_ms(const struct cluster *c)
+{
+    return atomic_load_explicit(&counted(c)->confirmed_ms, memory_order_relaxed);
 }

@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "consul/httpc.h"
 #include "model/claims.h"
+#include "model/verdicts.h"
 #include "source/cluster_watch.h"
 #include "source/merge.h"
 
@@ -58,25 +60,41 @@ static void withhold(const struct claim *claims, size_t count, struct lists *l)
             l->withheld[l->withheld_count++] = claims[i].endpoint;
 }
 
-static bool set_in_table(struct cluster_watch *w, const struct lists *l, const char *why)
+static bool set_in_table(struct cluster_watch *w, const struct lists *l, const struct reports *seen,
+                         const char *why)
 {
     struct merge *m = w->context->merge;
     enum cluster_state state = w->admission.state;
-    bool ok = merge_begin(m);
-    if (!ok)
-        return false;
     if (state == CLUSTER_GONE && !w->listed)
-        ok = merge_remove(m, w->id, why);
-    else if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
-        ok = merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
-    else
-        ok = merge_set_withholding(m, w->id, state, l->granted, l->count, l->withheld,
-                                   l->withheld_count, why);
-    merge_commit(m);
+        return merge_remove(m, w->id, why);
+    if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
+        return merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
+
+    const struct cluster *now = merge_find(m, w->id);
+    struct judged j = {.cluster = w->id,
+                       .admission = &w->admission,
+                       .claims = w->context->claims,
+                       .granted = l->granted,
+                       .granted_count = l->count};
+    if (now != NULL)
+        j.before = now->notes->reports;
+    struct buf reports;
+    buf_init(&reports, REPORTS_MAX);
+    bool ok = verdicts_append(&j, seen != NULL ? *seen : j.before, &reports);
+    struct cluster_parts parts = {.id = w->id,
+                                  .state = state,
+                                  .list = l->granted,
+                                  .count = l->count,
+                                  .withheld = l->withheld,
+                                  .withheld_count = l->withheld_count,
+                                  .reports = {.data = reports.data, .len = reports.len}};
+    ok = ok && merge_put(m, &parts, why);
+    buf_clear(&reports);
     return ok;
 }
 
-static bool publish(struct cluster_watch *w, const char *why)
+/* `seen`: what the reply has; NULL when it is not this cluster's reply that changes it. */
+static bool publish(struct cluster_watch *w, const struct reports *seen, const char *why)
 {
     const struct admission *a = &w->admission;
     bool ok = false;
@@ -89,7 +107,10 @@ static bool publish(struct cluster_watch *w, const char *why)
         l.count = g.count;
         withhold(claims, a->count, &l);
         note_contested(w, &g);
-        ok = set_in_table(w, &l, why);
+        if (merge_begin(w->context->merge)) {
+            ok = set_in_table(w, &l, seen, why);
+            merge_commit(w->context->merge);
+        }
     }
     free(claims);
     free(l.granted);
@@ -127,7 +148,7 @@ static void publish_reclaimed(struct watch_context *x)
         struct cluster_watch *w = x->first_reclaimed;
         x->first_reclaimed = w->next_reclaimed;
         w->reclaimed = false;
-        w->unpublished = !publish(w, CLAIMS_CHANGED);
+        w->unpublished = !publish(w, NULL, CLAIMS_CHANGED);
         if (w->unpublished)
             cluster_watch_read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
     }
@@ -140,10 +161,10 @@ bool publish_claims(struct cluster_watch *w)
     return ok;
 }
 
-void publish_observed(struct cluster_watch *w, const char *why)
+void publish_observed(struct cluster_watch *w, const struct buf *reports, const char *why)
 {
+    struct reports seen = {.data = reports->data, .len = reports->len};
     bool claimed = set_claims(w);
-    if (why != NULL || w->unpublished || !claimed || w->contested > 0)
-        w->unpublished = !publish(w, why != NULL ? why : CLAIMS_CHANGED) || !claimed;
+    w->unpublished = !publish(w, &seen, why != NULL ? why : CLAIMS_CHANGED) || !claimed;
     publish_reclaimed(w->context);
 }

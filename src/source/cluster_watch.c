@@ -12,6 +12,7 @@
 #include "consul/httpc.h"
 #include "model/claims.h"
 #include "source/cluster_publish.h"
+#include "source/merge.h"
 
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100
@@ -215,7 +216,9 @@ static bool observe(struct cluster_watch *w, struct catalog_health *h, bool auth
         cluster_watch_note_loss(w);
     note_unusable(w, h);
     note_seen(w, h);
-    publish_observed(w, d.changed ? d.why : NULL);
+    publish_observed(w, &h->reports, d.changed ? d.why : NULL);
+    if (authoritative && !w->unpublished && w->admission.state == CLUSTER_LIVE)
+        merge_confirm(x->merge, w->id);
     w->ask_consistent = d.ask_consistent;
     /* The first ones of thousands come all at once; the next ones shall not. */
     if (authoritative)

@@ -18,12 +18,13 @@ struct merge {
     struct spool *spool;            /* NULL: no state on disk */
     struct consul_metrics *metrics; /* NULL: nobody counts */
     struct table *next;             /* in the making, between begin and commit */
-    bool next_differs;
-    bool next_has_list;    /* a change in it brought one */
-    unsigned expected;     /* sources */
-    unsigned complete;     /* of them: read as a whole */
-    bool ready;            /* the registry knows */
-    bool waiting_for_list; /* the first one makes ready */
+    bool next_differs;              /* in a list or a state */
+    bool next_reports;              /* in what is reported of instances */
+    bool next_has_list;             /* a change in it brought one */
+    unsigned expected;              /* sources */
+    unsigned complete;              /* of them: read as a whole */
+    bool ready;                     /* the registry knows */
+    bool waiting_for_list;          /* the first one makes ready */
 };
 
 struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
@@ -103,6 +104,7 @@ bool merge_begin(struct merge *m)
     const struct table *now = registry_acquire(m->registry, NULL);
     m->next = table_copy(now);
     m->next_differs = false;
+    m->next_reports = false;
     m->next_has_list = false;
     table_unref(now);
     if (m->next == NULL)
@@ -114,6 +116,11 @@ static bool same(const struct cluster *a, const struct cluster *b)
 {
     return a->state == b->state && a->pinned == b->pinned && strcmp(a->body, b->body) == 0 &&
            strcmp(a->withheld, b->withheld) == 0;
+}
+
+static bool same_reports(const struct reports *a, const struct reports *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
 /* Names without a list come and go with the names watch; only lists are news. What is restored is no
@@ -158,60 +165,70 @@ static void note_change(struct merge *m, const struct cluster *old, const struct
     m->next_differs = true;
 }
 
-/* `c` (stolen; NULL: there was no memory for it) takes its place. */
-static bool put(struct merge *m, const char *id, struct cluster *c, const char *why)
+/* `c` (stolen) takes the place of `old` (NULL: there was none); `changed` if not only in its
+ * reports. */
+static bool put(struct merge *m, const struct cluster *old, const struct cluster *c, bool changed,
+                const char *why)
 {
-    const struct cluster *old = table_find(m->next, id, strlen(id));
-    if (c == NULL)
-        return no_memory(id);
-    if (old != NULL && same(old, c)) {
-        cluster_unref(c);
-        return true;
-    }
-    if (old != NULL)
+    if (old != NULL) {
+        cluster_confirm(c, cluster_confirmed_ms(old));
         (void)cluster_ref(old); /* noted when the table has it no more */
-    bool ok = table_set(m->next, c) || no_memory(id);
-    if (ok) {
+    }
+    bool ok = table_set(m->next, c) || no_memory(c->id);
+    if (ok && changed) {
         note_change(m, old, c, why);
         m->next_has_list |= c->body_len > 0;
     }
+    m->next_reports |= ok && !changed;
     cluster_unref(old);
     return ok;
 }
 
-static bool is_pinned(const struct merge *m, const char *id)
+/* What comes at the start, or is known by name alone, is no change. */
+static struct cluster_change changed_from(const struct cluster *old, enum cluster_state state,
+                                          const char *why)
 {
-    const struct cluster *old = table_find(m->next, id, strlen(id));
-    return old != NULL && old->pinned;
+    struct cluster_change change = {.why = "", .was_body = ""};
+    if (old != NULL)
+        change = old->notes->change;
+    if (state == CLUSTER_UNREAD || state == CLUSTER_RESTORED)
+        return change;
+    return (struct cluster_change){
+        .count = change.count + 1,
+        .wall_ms = clock_wall_ms(),
+        .why = why,
+        .was = old != NULL ? old->state : CLUSTER_UNREAD,
+        .was_body = old != NULL ? old->body : "",
+    };
 }
 
-static int64_t since(const struct merge *m, const char *id, enum cluster_state state)
+bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why)
 {
-    const struct cluster *old = table_find(m->next, id, strlen(id));
-    return old != NULL && old->state == state ? old->since_wall_ms : clock_wall_ms();
+    const struct cluster *old = table_find(m->next, parts->id, strlen(parts->id));
+    if (old != NULL && old->pinned)
+        return true;
+    struct cluster_parts p = *parts;
+    p.since_wall_ms = old != NULL && old->state == p.state ? old->since_wall_ms : clock_wall_ms();
+    p.change = changed_from(old, p.state, why);
+    struct cluster *c = cluster_make(&p);
+    bool changed = c == NULL || old == NULL || !same(old, c);
+    if (!changed) {
+        bool reported = same_reports(&old->notes->reports, &c->notes->reports);
+        cluster_unref(c);
+        if (reported)
+            return true;
+        p.change = old->notes->change;
+        c = cluster_make(&p);
+    }
+    return c != NULL ? put(m, old, c, changed, why) : no_memory(p.id);
 }
 
 bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
                const struct endpoint *list, size_t count, const char *why)
 {
-    if (is_pinned(m, id))
-        return true;
-    struct cluster *c = cluster_new(id, state, since(m, id, state), list, count);
-    if (c != NULL)
-        c->pinned = pinned;
-    return put(m, id, c, why);
-}
-
-bool merge_set_withholding(struct merge *m, const char *id, enum cluster_state state,
-                           const struct endpoint *list, size_t count,
-                           const struct endpoint *withheld, size_t withheld_count, const char *why)
-{
-    if (is_pinned(m, id))
-        return true;
-    return put(m, id,
-               cluster_new_withholding(id, state, since(m, id, state), list, count, withheld,
-                                       withheld_count),
-               why);
+    struct cluster_parts parts = {
+        .id = id, .state = state, .pinned = pinned, .list = list, .count = count};
+    return merge_put(m, &parts, why);
 }
 
 bool merge_remove(struct merge *m, const char *id, const char *why)
@@ -231,13 +248,15 @@ void merge_commit(struct merge *m)
 {
     struct table *next = m->next;
     m->next = NULL;
-    if (!m->next_differs) {
+    if (!m->next_reports && !m->next_differs) {
         table_unref(next);
         return;
     }
     if (m->spool != NULL)
         spool_commit(m->spool);
     registry_publish(m->registry, next);
+    if (!m->next_differs)
+        return;
     if (m->metrics != NULL)
         consul_metrics_published(m->metrics, clock_mono_ns());
     if (m->waiting_for_list && !m->ready && m->next_has_list)
@@ -251,4 +270,21 @@ void merge_abandon(struct merge *m)
         spool_abandon(m->spool);
     table_unref(m->next);
     m->next = NULL;
+}
+
+const struct cluster *merge_find(struct merge *m, const char *id)
+{
+    if (m->next != NULL)
+        return table_find(m->next, id, strlen(id));
+    const struct table *t = registry_acquire(m->registry, NULL);
+    const struct cluster *c = table_find(t, id, strlen(id));
+    table_unref(t); /* the registry keeps it until the next commit */
+    return c;
+}
+
+void merge_confirm(struct merge *m, const char *id)
+{
+    const struct cluster *c = merge_find(m, id);
+    if (c != NULL && !c->pinned)
+        cluster_confirm(c, clock_wall_ms());
 }

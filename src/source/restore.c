@@ -45,9 +45,14 @@ static bool restore_cluster(char *line, struct merge *merge)
     size_t count, more_count = 0;
     struct endpoint *list = endpoint_parse_list(body != NULL ? body : rest, &count);
     struct endpoint *withheld = more != NULL ? endpoint_parse_list(more, &more_count) : NULL;
+    struct cluster_parts parts = {.id = id,
+                                  .state = CLUSTER_RESTORED,
+                                  .list = list,
+                                  .count = count,
+                                  .withheld = withheld,
+                                  .withheld_count = more_count};
     bool ok = list != NULL && (withheld != NULL || more == NULL) &&
-              merge_set_withholding(merge, id, CLUSTER_RESTORED, list, count, withheld, more_count,
-                                    "from the state file");
+              merge_put(merge, &parts, "from the state file");
     free(list);
     free(withheld);
     return ok;

@@ -358,6 +358,47 @@ TEST(test_catalog__tells_the_nodes_of_all_instances)
     assert_true(health.nodes[2] == health.nodes[0]);
 }
 
+/* "ID on node at address:port: check is status (detail)" of each. */
+static const char *reported(const char *body)
+{
+    static char out[1024];
+    size_t len = 0;
+    struct report r;
+    assert_true(parse(body));
+    struct reports at = {.data = health.reports.data, .len = health.reports.len};
+    while (report_next(&at, &r))
+        len +=
+            (size_t)snprintf(out + len, sizeof out - len, "%s on %s at %s:%u: %s is %s (%s)\n",
+                             r.service_id, r.node, r.address, r.port, r.check, r.status, r.detail);
+    return out;
+}
+
+TEST(test_catalog__reports_name_the_worst_check)
+{
+    assert_string_equal(
+        reported(
+            "[" ON_NODE("n1", CHECK("a", "i", "passing") "," CHECK("b", "i", "warning") "," CHECK(
+                                  "c", "i", "critical") "," CHECK("d", "i", "critical")) "]"),
+        "i on n1 at 10.0.0.1:1: c is critical ()\n");
+    assert_string_equal(reported("[" ON_NODE("n1", CHECK("c", "i", "critical") "," CHECK(
+                                                       "_node_maintenance", "", "critical")) "]"),
+                        "i on n1 at 10.0.0.1:1: _node_maintenance is critical ()\n");
+    assert_string_equal(
+        reported("[" ON_NODE("n1", "{\"CheckID\":\"c\",\"Name\":\"the port\",\"Status\":"
+                                   "\"warning\"}") "]"),
+        "i on n1 at 10.0.0.1:1: the port is warning ()\n");
+}
+
+TEST(test_catalog__reports_of_unusable_instances_say_why)
+{
+    assert_string_equal(
+        reported("[{\"Node\":{\"Address\":\"a.host\"},\"Service\":{\"Service\":\"nameServera\","
+                 "\"Port\":80}},{\"Node\":{\"Node\":\"n\",\"Address\":\"10.0.0.1\"},\"Service\":{"
+                 "\"ID\":\"i\",\"Service\":\"nameServera\",\"Port\":-1}}]"),
+        " on  at a.host:80:  is  (its address is not a literal IP that clients could use)\n"
+        "i on n at 10.0.0.1:0:  is  (its port is not one of 1 to 65535)\n");
+}
+
 TEST(test_catalog__tells_whether_one_has_no_check_of_its_own)
 {
     assert_true(parse("[" ON_NODE("n1", CHECK("c", "i", "passing")) "]"));
@@ -850,6 +891,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_catalog__a_nul_byte_is_refused_and_not_the_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_catalog__an_escaped_nul_does_not_end_a_value, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__reports_name_the_worst_check, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_catalog__reports_of_unusable_instances_say_why, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_catalog__nesting_without_end_is_refused, setup,
                                         teardown),

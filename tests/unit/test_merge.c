@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "heap.h"
@@ -269,6 +270,109 @@ TEST(test_merge__a_source_may_be_complete_later)
     assert_true(registry_status(registry).ready);
 }
 
+/* -- reports and history --------------------------------------------------------------------- */
+
+/* One report, of an instance with that status. */
+static void report(const char *address, const char *status)
+{
+    struct endpoint e;
+    struct buf packed;
+    struct report r = {.verdict = VERDICT_SERVED,
+                       .registered = true,
+                       .address = "10.0.0.1",
+                       .node = "",
+                       .service_id = "",
+                       .check = "",
+                       .status = status,
+                       .detail = ""};
+    buf_init(&packed, REPORTS_MAX);
+    assert_true(report_append(&packed, &r));
+    assert_true(endpoint_parse(&e, address, strlen(address)));
+    struct cluster_parts parts = {.id = "a",
+                                  .state = CLUSTER_LIVE,
+                                  .list = &e,
+                                  .count = 1,
+                                  .reports = {.data = packed.data, .len = packed.len}};
+    assert_true(merge_begin(merge));
+    assert_true(merge_put(merge, &parts, "a test"));
+    merge_commit(merge);
+    buf_clear(&packed);
+}
+
+static const char *reported(void)
+{
+    static char out[64];
+    struct reports at = merge_find(merge, "a")->notes->reports;
+    struct report r;
+    assert_true(report_next(&at, &r));
+    (void)snprintf(out, sizeof out, "%s", r.status);
+    return out;
+}
+
+TEST(test_merge__other_reports_are_served_but_are_no_change)
+{
+    report("10.0.0.1:1", "passing");
+    assert_int_equal(changes, 1);
+    int64_t since = merge_find(merge, "a")->since_wall_ms;
+    report("10.0.0.1:1", "warning");
+    assert_int_equal(changes, 1);
+    assert_string_equal(reported(), "warning");
+    assert_int_equal(merge_find(merge, "a")->since_wall_ms, since);
+    assert_int_equal(merge_find(merge, "a")->notes->change.count, 1);
+}
+
+TEST(test_merge__the_same_reports_again_leave_the_cluster_as_it_is)
+{
+    report("10.0.0.1:1", "passing");
+    const struct cluster *first = cluster_ref(merge_find(merge, "a"));
+    report("10.0.0.1:1", "passing");
+    assert_ptr_equal(merge_find(merge, "a"), first);
+    cluster_unref(first);
+}
+
+TEST(test_merge__a_cluster_remembers_its_last_change)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    set_alone("a", CLUSTER_HELD, false, "10.0.0.1:1");
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.2:1");
+    const struct cluster_change *c = &merge_find(merge, "a")->notes->change;
+    assert_int_equal(c->count, 3);
+    assert_int_equal(c->was, CLUSTER_HELD);
+    assert_string_equal(c->was_body, "10.0.0.1:1");
+    assert_string_equal(c->why, "a test");
+    assert_true(c->wall_ms > 0);
+}
+
+/* Ten thousand of them come at the start. */
+TEST(test_merge__what_is_restored_or_only_named_is_no_change)
+{
+    set_alone("a", CLUSTER_UNREAD, false, NULL);
+    assert_int_equal(merge_find(merge, "a")->notes->change.count, 0);
+    set_alone("b", CLUSTER_RESTORED, false, "10.0.0.1:1");
+    assert_int_equal(merge_find(merge, "b")->notes->change.count, 0);
+    assert_string_equal(merge_find(merge, "b")->notes->change.why, "");
+}
+
+TEST(test_merge__when_it_was_confirmed_outlives_a_change)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), 0);
+    merge_confirm(merge, "a");
+    int64_t when = cluster_confirmed_ms(merge_find(merge, "a"));
+    assert_true(when > 0);
+    set_alone("a", CLUSTER_HELD, false, "10.0.0.1:1");
+    assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), when);
+}
+
+TEST(test_merge__what_is_pinned_or_unknown_is_not_confirmed)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    merge_confirm(merge, "a");
+    merge_confirm(merge, "b");
+    assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), 0);
+    assert_null(merge_find(merge, "b"));
+}
+
 TEST(test_merge__free_takes_null)
 {
     merge_free(NULL);
@@ -311,6 +415,18 @@ int main(void)
             test_merge__an_unreachable_source_without_any_list_is_not_ready, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__a_source_may_be_complete_later, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_merge__other_reports_are_served_but_are_no_change,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__the_same_reports_again_leave_the_cluster_as_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__a_cluster_remembers_its_last_change, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_is_restored_or_only_named_is_no_change,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__when_it_was_confirmed_outlives_a_change, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_is_pinned_or_unknown_is_not_confirmed,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__free_takes_null, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

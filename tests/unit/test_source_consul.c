@@ -1224,6 +1224,67 @@ TEST(test_source_consul__stopping_leaves_nothing_behind)
     assert_null(httpc->calls);
     assert_null(httpc->timers.root);
 }
+/* -- reports --------------------------------------------------------------------------------- */
+
+/* "i1 served, i2 served-failing": what the table reports of a cluster. */
+static const char *reported(const char *id)
+{
+    static char out[512];
+    size_t len = 0;
+    struct report r;
+    struct reports at = merge_find(merge, id)->notes->reports;
+    out[0] = '\0';
+    while (report_next(&at, &r))
+        len += (size_t)snprintf(out + len, sizeof out - len, "%s%s %s", len > 0 ? ", " : "",
+                                r.service_id, verdict_name(r.verdict));
+    return out;
+}
+
+TEST(test_source_consul__reports_follow_each_instance_until_it_has_left)
+{
+    start_with_a(NULL);
+    assert_string_equal(reported("a"), "i1 served, i2 served");
+    instances("a", "1+ 2- 3-");
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1 2");
+    assert_string_equal(reported("a"), "i1 served, i2 served-failing, i3 failing");
+    fake_run(httpc, 40000);
+    assert_serves("a", "live 1");
+    assert_string_equal(reported("a"), "i1 served, i2 failing, i3 failing");
+}
+
+TEST(test_source_consul__reports_tell_when_another_cluster_comes_to_claim_an_address)
+{
+    start_with_a(NULL);
+    names("a b");
+    instances("b", "2+ 3+");
+    fake_run(httpc, 3000);
+    assert_string_equal(reported("a"), "i1 served, i2 contested");
+    assert_string_equal(reported("b"), "i2 contested, i3 served");
+    instances("b", "3+");
+    fake_run(httpc, 40000);
+    assert_string_equal(reported("a"), "i1 served, i2 served");
+}
+
+TEST(test_source_consul__only_a_read_of_a_healthy_list_confirms_it)
+{
+    start_with_a(NULL);
+    const struct cluster *c = merge_find(merge, "a");
+    assert_true(cluster_confirmed_ms(c) > 0);
+    cluster_confirm(c, 1);
+    await_regular_read();
+    fake_run(httpc, 1000);
+    assert_true(cluster_confirmed_ms(c) > 1);
+    instances("a", "1- 2-");
+    fake_run(httpc, 1000);
+    assert_serves("a", "held 1 2");
+    c = merge_find(merge, "a");
+    cluster_confirm(c, 1);
+    await_regular_read();
+    fake_run(httpc, 1000);
+    assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1382,6 +1443,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_restored_address_that_is_anothers_now_is_not_served, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__reports_follow_each_instance_until_it_has_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__reports_tell_when_another_cluster_comes_to_claim_an_address, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__only_a_read_of_a_healthy_list_confirms_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -503,7 +503,14 @@ TEST(test_spool__what_is_withheld_is_restored_as_such)
         set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
         fake_run(httpc, 1100);
         assert_true(merge_begin(merge));
-        assert_true(merge_set_withholding(merge, "a", CLUSTER_LIVE, &one, 1, &nine, 1, "a test"));
+        assert_true(merge_put(merge,
+                              &(struct cluster_parts){.id = "a",
+                                                      .state = CLUSTER_LIVE,
+                                                      .list = &one,
+                                                      .count = 1,
+                                                      .withheld = &nine,
+                                                      .withheld_count = 1},
+                              "a test"));
         merge_commit(merge);
         if (killed)
             kill_run();
