@@ -16,11 +16,13 @@
 #include <unistd.h>
 
 #include "announce/announce.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/service_manager.h"
+#include "client/ask.h"
 #include "config/argv.h"
 #include "config/config.h"
 #include "consul/agent.h"
@@ -293,6 +295,7 @@ static bool start_daemon(struct daemon *d, struct error *reterr)
     d->http = http_start(c, d->registry, d->metrics, &d->inherited, reterr);
     if (d->http == NULL)
         return false;
+    http_show_config(d->http, config_text(c));
     if (c->consul.enabled && c->reg.mode != REGISTER_OFF &&
         (d->announce = announce_new(c, d->httpc, d->registry, reterr)) == NULL)
         return false;
@@ -471,6 +474,29 @@ out:
     return code;
 }
 
+/* -- looking at a running one ---------------------------------------------------------------- */
+
+static int explain(const struct arguments *arguments, const struct config *config)
+{
+    struct error error;
+    struct buf text;
+    bool known;
+    int code = EXIT_FAILURE;
+    buf_init(&text, ASK_BODY_MAX);
+    if (!ask_explain(config, arguments->url, arguments->cluster, &text, &known, &error))
+        complain(&error, EXIT_FAILURE);
+    else if (fputs(buf_text(&text), known ? stdout : stderr) >= 0 && fflush(stdout) == 0 && known)
+        code = EXIT_SUCCESS;
+    buf_clear(&text);
+    return code;
+}
+
+static int probe(const char *url, const struct config *config)
+{
+    struct error error;
+    return ask_probe(config, url, &error) ? EXIT_SUCCESS : complain(&error, EXIT_FAILURE);
+}
+
 /* -- the rest -------------------------------------------------------------------------------- */
 
 static int print_version(void)
@@ -490,6 +516,10 @@ static int act(const struct arguments *arguments, struct config *config)
         return run(&d, config);
     if (arguments->action == ACTION_ONCE)
         return run_once(&d);
+    if (arguments->action == ACTION_EXPLAIN)
+        return explain(arguments, config);
+    if (arguments->action == ACTION_PROBE)
+        return probe(NULL, config);
     if (arguments->action == ACTION_PRINT_CONFIG)
         return config_print(config, stdout) ? EXIT_SUCCESS : EXIT_FAILURE;
     return EXIT_SUCCESS; /* ACTION_CHECK: it was loaded, so it is good */
@@ -510,6 +540,10 @@ int main(int argc, char **argv)
     }
     if (arguments.action == ACTION_VERSION) {
         code = print_version();
+        goto out;
+    }
+    if (arguments.action == ACTION_PROBE && arguments.url != NULL) { /* needs no config */
+        code = probe(arguments.url, NULL);
         goto out;
     }
     if (arguments.config_path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)

@@ -20,13 +20,17 @@ enum action {
     ACTION_PRINT_CONFIG,
     ACTION_ONCE,
     ACTION_VERSION,
-    ACTION_HELP
+    ACTION_HELP,
+    ACTION_EXPLAIN,
+    ACTION_PROBE
 };
 
 struct arguments {
     enum action action;
     const char *config_path;           /* NULL: not given */
     struct config_overrides overrides; /* points into argv; the array is owned here */
+    const char *url;                   /* EXPLAIN, PROBE: NULL: not given */
+    const char *cluster;               /* EXPLAIN */
 };
 
 /* On success pair with arguments_clear(). */

@@ -137,6 +137,9 @@ void config_where(const struct config *c, const char *key, char *out, size_t siz
 /* Every option with its value, as a file that config_load() takes; secrets masked. */
 bool config_print(const struct config *c, FILE *out);
 
+/* The same as text. New, free() it; NULL: no memory. */
+char *config_text(const struct config *c) MUST_CHECK;
+
 /* Version of libconfig built against; the library does not tell its own. */
 const char *config_library_version(void);
 

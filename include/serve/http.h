@@ -36,6 +36,10 @@ struct http *http_start(const struct config *config, struct registry *registry,
                         struct metrics *metrics, const struct inherited_sockets *inherited,
                         struct error *reterr) MUST_CHECK;
 
+/* The config in use as the status page shows it, from now on: `text` (stolen, of malloc(); NULL: none)
+ * has no secrets. Any thread. */
+void http_show_config(struct http *h, char *text);
+
 /* Did every thread turn within the last `within_ms`? */
 bool http_alive(const struct http *h, int64_t within_ms);
 

@@ -16,7 +16,9 @@
 #include "serve/http_head.h"
 
 struct MHD_Connection;
+struct client_names;
 struct http_metrics;
+struct http_pages;
 struct metrics;
 struct unknown_ids;
 
@@ -26,6 +28,8 @@ struct http_answers {
     struct registry *registry;
     const struct metrics *metrics;
     struct http_metrics *counters; /* this thread's */
+    struct client_names *clients;  /* this thread's */
+    struct http_pages *pages;      /* shared by all threads, for admin */
     struct unknown_ids *unknown;   /* shared by all threads */
     const char *default_cluster;   /* "": none */
     struct registry_view view;     /* starts zeroed; registry_view_clear() at the end */
@@ -34,6 +38,8 @@ struct http_answers {
 /* A request under way. One per connection, at *per_request from the first callback on. */
 struct http_request {
     const char *target_end;
+    const char *query; /* behind its first byte, which is kept here; NULL: there is none */
+    char query_first;
     bool seen;
     bool warm;     /* a list is asked for: */
     uint64_t hash; /* table_hash() of its id, as it stands in the target */

@@ -26,12 +26,13 @@ struct request {
 };
 
 struct reply {
-    enum http_route route; /* METRICS with status 200: the page is to be made */
+    enum http_route route; /* METRICS, STATUS..., EXPLAIN: the page is to be made */
     unsigned status;
-    const struct cluster *cluster;  /* 200, 304: its list; borrowed from the table */
-    const char *text;               /* 200 without a cluster: the body */
-    const char *reason;             /* errors: X-Nsaddr-Reason; their bodies are empty */
-    char asked_id[CLUSTER_ID_SIZE]; /* 404 for an unknown cluster: which; else "" */
+    const struct cluster *cluster; /* 200, 304: its list; borrowed from the table */
+    const char *text;              /* 200 without a cluster: the body */
+    const char *reason;            /* errors: X-Nsaddr-Reason; their bodies are empty */
+    /* 404 for an unknown cluster, and EXPLAIN: which; else "" */
+    char asked_id[CLUSTER_ID_SIZE];
 };
 
 /* What clients ask. `default_cluster` may be "". */
@@ -40,7 +41,7 @@ void routes_public(const struct request *request, const struct table *table,
                    struct reply *out);
 
 /* What operators and checks ask. */
-void routes_admin(const struct request *request, const struct registry_status *status,
-                  struct reply *out);
+void routes_admin(const struct request *request, const struct table *table,
+                  const struct registry_status *status, struct reply *out);
 
 #endif

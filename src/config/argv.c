@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-enum { LONG_PRINT_CONFIG = 256, LONG_ONCE };
+enum { LONG_PRINT_CONFIG = 256, LONG_ONCE, LONG_URL };
 
 static bool bad_usage(char **argv, int code, struct error *reterr)
 {
@@ -21,9 +21,46 @@ static bool bad_usage(char **argv, int code, struct error *reterr)
     return error_set(reterr, "unknown option -%c; nsaddrd --help lists the known ones", optopt);
 }
 
+/* `nsaddrd explain ...` and `nsaddrd probe ...`: the word takes the place of the program's name. */
+static enum action take_command(int *argc, char ***argv)
+{
+    const char *word = *argc > 1 ? (*argv)[1] : "";
+    enum action command = strcmp(word, "explain") == 0 ? ACTION_EXPLAIN
+                          : strcmp(word, "probe") == 0 ? ACTION_PROBE
+                                                       : ACTION_RUN;
+    if (command != ACTION_RUN) {
+        (*argc)--;
+        (*argv)++;
+    }
+    return command;
+}
+
+/* What stands behind the options of a command. */
+static bool take_operands(enum action command, int argc, char **argv, struct arguments *a,
+                          struct error *reterr)
+{
+    if (a->action != ACTION_RUN && a->action != ACTION_HELP && command != ACTION_RUN)
+        return error_set(reterr, "%s takes no such option; nsaddrd --help shows how", argv[0]);
+    if (a->url != NULL && command != ACTION_EXPLAIN)
+        return error_set(reterr, "--url is for nsaddrd explain; nsaddrd --help shows how");
+    if (a->action == ACTION_HELP || command == ACTION_RUN)
+        return true;
+    a->action = command;
+    const char *operand = optind < argc ? argv[optind] : NULL;
+    if (command == ACTION_EXPLAIN && operand == NULL)
+        return error_set(reterr, "explain needs a cluster id; nsaddrd --help shows how");
+    if (command == ACTION_EXPLAIN)
+        a->cluster = operand;
+    else
+        a->url = operand;
+    optind += operand != NULL;
+    return true;
+}
+
 bool arguments_parse(int argc, char **argv, struct arguments *out, struct error *reterr)
 {
     static const struct option long_options[] = {
+        {"url", required_argument, NULL, LONG_URL},
         {"config", required_argument, NULL, 'c'},
         {"check-config", no_argument, NULL, 't'},
         {"print-config", no_argument, NULL, LONG_PRINT_CONFIG},
@@ -34,6 +71,7 @@ bool arguments_parse(int argc, char **argv, struct arguments *out, struct error 
         {NULL, 0, NULL, 0},
     };
     struct arguments a = {.action = ACTION_RUN};
+    enum action command = take_command(&argc, &argv);
     a.overrides.items = calloc((size_t)argc + 1, sizeof *a.overrides.items);
     if (a.overrides.items == NULL)
         return error_set(reterr, "out of memory");
@@ -54,6 +92,9 @@ bool arguments_parse(int argc, char **argv, struct arguments *out, struct error 
         case LONG_ONCE:
             a.action = ACTION_ONCE;
             break;
+        case LONG_URL:
+            a.url = optarg;
+            break;
         case 'o':
             a.overrides.items[a.overrides.count++] = optarg;
             break;
@@ -67,6 +108,10 @@ bool arguments_parse(int argc, char **argv, struct arguments *out, struct error 
             arguments_clear(&a);
             return bad_usage(argv, code, reterr);
         }
+    }
+    if (!take_operands(command, argc, argv, &a, reterr)) {
+        arguments_clear(&a);
+        return false;
     }
     if (optind < argc) {
         arguments_clear(&a);
@@ -87,6 +132,8 @@ bool arguments_print_help(FILE *out)
 {
     static const char text[] =
         "Usage: nsaddrd [-c FILE] [-o key=value]... [-t | --print-config | --once | -V | -h]\n"
+        "       nsaddrd explain [-c FILE] [-o key=value]... [--url URL] CLUSTER-ID\n"
+        "       nsaddrd probe [-c FILE] [-o key=value]... [URL]\n"
         "\n"
         "Answers \"where are the NameServers of cluster X?\" for RocketMQ clients, from Consul.\n"
         "\n"
@@ -97,6 +144,10 @@ bool arguments_print_help(FILE *out)
         "      --once              read the sources once, print id<TAB>list lines and exit\n"
         "  -V, --version           version, and those of the libraries\n"
         "  -h, --help              this text\n"
+        "\n"
+        "explain asks the running daemon (URL, or admin.listen) why each instance of a cluster is in\n"
+        "its list or is not: 0 when the cluster is known, else 1. probe is a health check: 0 when URL\n"
+        "(or /healthz of the first `listen` address) answers 2xx, else 1.\n"
         "\n"
         "Signals: SIGTERM, SIGINT drain and stop, a second one stops now; SIGHUP reads the token\n"
         "file again.\n"

@@ -175,7 +175,7 @@ static void change_group(struct buf *out, const char *last, const char *name)
     }
 }
 
-bool config_print(const struct config *c, FILE *out)
+char *config_text(const struct config *c)
 {
     struct buf text;
     buf_init(&text, PRINT_MAX);
@@ -191,8 +191,16 @@ bool config_print(const struct config *c, FILE *out)
         last = o->name;
     }
     change_group(&text, last, "");
-    bool ok = !text.failed && fwrite(text.data, 1, text.len, out) == text.len;
+    char *made = buf_detach(&text);
     buf_clear(&text);
+    return made;
+}
+
+bool config_print(const struct config *c, FILE *out)
+{
+    char *text = config_text(c);
+    bool ok = text != NULL && fputs(text, out) >= 0;
+    free(text);
     return fflush(out) == 0 && ok;
 }
 

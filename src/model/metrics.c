@@ -28,9 +28,14 @@ struct metrics {
 const char *http_route_name(enum http_route route)
 {
     static const char *const names[HTTP_ROUTES] = {
-        [HTTP_ROUTE_OTHER] = "other",     [HTTP_ROUTE_CLUSTER] = "cluster",
-        [HTTP_ROUTE_HEALTHZ] = "healthz", [HTTP_ROUTE_READYZ] = "readyz",
+        [HTTP_ROUTE_OTHER] = "other",
+        [HTTP_ROUTE_CLUSTER] = "cluster",
+        [HTTP_ROUTE_HEALTHZ] = "healthz",
+        [HTTP_ROUTE_READYZ] = "readyz",
         [HTTP_ROUTE_METRICS] = "metrics",
+        [HTTP_ROUTE_STATUS] = "status",
+        [HTTP_ROUTE_STATUS_JSON] = "status_json",
+        [HTTP_ROUTE_EXPLAIN] = "explain",
     };
     return names[route];
 }

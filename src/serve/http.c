@@ -18,6 +18,8 @@
 #include "base/service_manager.h"
 #include "config/config.h"
 #include "model/metrics.h"
+#include "serve/client_names.h"
+#include "serve/http_admin.h"
 #include "serve/http_loop.h"
 #include "serve/per_address.h"
 #include "serve/unknown_ids.h"
@@ -44,6 +46,7 @@ struct http {
     struct listener *listeners;
     size_t count;
     struct unknown_ids unknown;
+    struct http_pages pages;
     struct per_address *per_address; /* NULL: no limit */
     struct http_limits limits[2];    /* for clients, for admin */
     struct registry *registry;
@@ -102,6 +105,18 @@ static unsigned thread_count(const struct config *c, bool admin)
     return count > THREADS_MAX ? THREADS_MAX : (unsigned)count;
 }
 
+/* Kept until the end: what was counted by a thread stays counted. */
+static struct client_names *add_clients(struct http *h, struct error *reterr)
+{
+    struct client_names *first = atomic_load_explicit(&h->pages.clients, memory_order_relaxed);
+    first = client_names_new(first);
+    if (first == NULL)
+        error_set(reterr, "out of memory");
+    else
+        atomic_store_explicit(&h->pages.clients, first, memory_order_release);
+    return first;
+}
+
 static struct http_loop *start_loop(struct http *h, const struct listener *l, struct error *reterr)
 {
     struct http_answers answers = {
@@ -109,10 +124,12 @@ static struct http_loop *start_loop(struct http *h, const struct listener *l, st
         .registry = h->registry,
         .metrics = h->metrics,
         .counters = metrics_add_http_thread(h->metrics, reterr),
+        .clients = add_clients(h, reterr),
+        .pages = &h->pages,
         .unknown = &h->unknown,
         .default_cluster = h->config->default_cluster,
     };
-    return answers.counters == NULL
+    return answers.counters == NULL || answers.clients == NULL
                ? NULL
                : http_loop_start(l->fd, &h->limits[l->admin], &answers, reterr);
 }
@@ -220,6 +237,7 @@ static bool prepare(struct http *h, struct error *reterr)
     const struct config *c = h->config;
     size_t most = c->listen.count + c->admin.listen.count;
     h->unknown = (struct unknown_ids)UNKNOWN_IDS_INIT;
+    h->pages = (struct http_pages)HTTP_PAGES_INIT;
     h->listeners = calloc(most, sizeof *h->listeners);
     if (h->listeners == NULL)
         return error_set(reterr, "out of memory");
@@ -285,8 +303,19 @@ void http_stop(struct http *h)
         (void)close(h->listeners[i].fd);
     }
     per_address_free(h->per_address);
+    client_names_free(atomic_load_explicit(&h->pages.clients, memory_order_relaxed));
+    free(h->pages.config);
     free(h->listeners);
     free(h);
+}
+
+void http_show_config(struct http *h, char *text)
+{
+    pthread_mutex_lock(&h->pages.lock);
+    char *old = h->pages.config;
+    h->pages.config = text;
+    pthread_mutex_unlock(&h->pages.lock);
+    free(old);
 }
 
 const char *http_library_version(void)

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/metrics.h"
 #include "model/table.h"
-#include "serve/metrics_text.h"
+#include "serve/client_names.h"
+#include "serve/http_admin.h"
 #include "serve/routes.h"
 #include "serve/unknown_ids.h"
 
@@ -83,27 +83,6 @@ static struct MHD_Response *kept_list_response(const struct cluster *c)
     return cluster_keep_rendering(c, r, drop_response);
 }
 
-static struct MHD_Response *metrics_response(const struct http_answers *a, const char *accept)
-{
-    struct buf page;
-    const char *type;
-    char *text = NULL;
-    struct MHD_Response *r = NULL;
-    buf_init(&page, METRICS_TEXT_MAX);
-    if (!metrics_text_page(a->metrics, a->view.table, &a->view.status, accept, &page, &type))
-        goto out;
-    size_t len = page.len;
-    if ((text = buf_detach(&page)) == NULL)
-        goto out;
-    r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-    if (r == NULL)
-        free(text);
-    r = with(r, "Content-Type", type);
-out:
-    buf_clear(&page);
-    return r;
-}
-
 static ssize_t no_bytes(void *cls, uint64_t pos, char *buf, size_t max)
 {
     (void)cls;
@@ -125,24 +104,25 @@ static struct MHD_Response *error_response(unsigned status, const char *reason, 
 }
 
 static struct MHD_Response *make_response(const struct http_answers *a,
-                                          const struct http_head *head, const struct reply *reply)
+                                          const struct http_request *request,
+                                          const struct reply *reply)
 {
     if (reply->cluster != NULL)
         return list_response(reply->cluster);
     if (reply->text != NULL)
         return text_response(reply->text);
-    if (reply->status == MHD_HTTP_OK)
-        return metrics_response(a, head->accept);
-    return error_response(reply->status, reply->reason, head->no_body);
+    if (reply->status == MHD_HTTP_OK || reply->route == HTTP_ROUTE_EXPLAIN)
+        return http_admin_page(a, request, reply);
+    return error_response(reply->status, reply->reason, request->head.no_body);
 }
 
 /* False: no memory for an answer. */
-static bool queue(const struct http_answers *a, const struct http_head *head,
+static bool queue(const struct http_answers *a, const struct http_request *request,
                   struct MHD_Connection *connection, const struct reply *reply, bool close)
 {
     bool kept = reply->cluster != NULL && !close;
     struct MHD_Response *r =
-        kept ? kept_list_response(reply->cluster) : make_response(a, head, reply);
+        kept ? kept_list_response(reply->cluster) : make_response(a, request, reply);
     if (close)
         r = with(r, "Connection", "close");
     if (r == NULL)
@@ -173,15 +153,17 @@ static bool respond(const struct http_answers *a, struct http_request *r,
 {
     /* Who sends one bad request may mean the next bytes otherwise than we read them. */
     close = close || reply->status == MHD_HTTP_BAD_REQUEST;
-    bool queued = queue(a, &r->head, connection, reply, close);
+    bool queued = queue(a, r, connection, reply, close);
     r->answered_ns = clock_mono_ns();
     if (!queued)
         return false;
     http_metrics_request(a->counters, reply->route, reply->status,
                          (uint64_t)(r->answered_ns - r->started_ns));
-    if (reply->route == HTTP_ROUTE_CLUSTER)
+    if (reply->route == HTTP_ROUTE_CLUSTER) {
         http_metrics_client(a->counters,
                             http_client_of(r->head.client_version, r->head.user_agent));
+        client_names_note(a->clients, r->head.client_version, r->head.user_agent);
+    }
     return true;
 }
 
@@ -197,21 +179,25 @@ static bool answer(struct http_answers *a, struct http_request *r,
     };
     registry_view_update(a->registry, &a->view);
     if (a->admin)
-        routes_admin(&request, &a->view.status, &reply);
+        routes_admin(&request, a->view.table, &a->view.status, &reply);
     else
         routes_public(&request, a->view.table, &a->view.status, a->default_cluster, &reply);
-    if (reply.asked_id[0] != '\0')
+    if (!a->admin && reply.asked_id[0] != '\0')
         note_unknown(a->unknown, reply.asked_id, r->started_ns / NS_PER_MS);
     return respond(a, r, connection, &reply, close || a->view.status.draining);
 }
 
-/* The query does not matter; but the library would keep each of its names with the request, and stop
- * reading without a word when there is no more room for them. The target is in its read buffer. */
-static void cut_query(const char *target)
+/* The library would keep each name of a query with the request, and stop reading without a word when
+ * there is no more room for them. The target is in its read buffer: so is, until the request's end,
+ * what is cut off here, and only the admin pages look at it. */
+static void cut_query(struct http_request *r, const char *target)
 {
     char *query = strchr(unconst(target), '?');
-    if (query != NULL)
-        query[1] = '\0';
+    if (query == NULL)
+        return;
+    r->query = query + 2;
+    r->query_first = query[1];
+    query[1] = '\0';
 }
 
 /* -- ahead of the answer --------------------------------------------------------------------- */
@@ -239,7 +225,7 @@ void http_request_begin(const struct http_answers *a, struct http_request *r, co
     *r = (struct http_request){0};
     if (http_target_is_text(target))
         r->target_end = target + strlen(target);
-    cut_query(target);
+    cut_query(r, target);
     warm_slot(a, r, target);
 }
 

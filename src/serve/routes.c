@@ -201,14 +201,39 @@ void routes_public(const struct request *request, const struct table *table,
     }
 }
 
-void routes_admin(const struct request *request, const struct registry_status *status,
-                  struct reply *out)
+/* An id that is none is explained, too. */
+static void explain(const struct segment *id, const struct table *table, struct reply *out)
 {
+    bool known = table_find(table, id->text, id->len) != NULL;
+    *out = (struct reply){.status = known ? 200 : 404, .route = HTTP_ROUTE_EXPLAIN};
+    if (!known)
+        out->reason = "unknown-cluster";
+    memcpy(out->asked_id, id->text, id->len);
+}
+
+void routes_admin(const struct request *request, const struct table *table,
+                  const struct registry_status *status, struct reply *out)
+{
+    static const struct {
+        const char *path;
+        enum http_route route;
+    } pages[] = {
+        {"metrics", HTTP_ROUTE_METRICS},
+        {"status", HTTP_ROUTE_STATUS},
+        {"status.json", HTTP_ROUTE_STATUS_JSON},
+    };
     struct path path;
     if (!begin(request, &path, out) || answer_health(&path, status, out))
         return;
-    if (is_path(&path, "metrics"))
-        *out = (struct reply){.status = 200, .route = HTTP_ROUTE_METRICS};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        if (is_path(&path, pages[i].path)) {
+            *out = (struct reply){.status = 200, .route = pages[i].route};
+            return;
+        }
+    }
+    if (path.count == 2 && strcmp(path.segments[0].text, "explain") == 0 &&
+        path.segments[1].len > 0 && !path.segments[1].too_long)
+        explain(&path.segments[1], table, out);
     else
         *out = error(404, "unknown-path");
 }

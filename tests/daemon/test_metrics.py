@@ -146,7 +146,7 @@ def test_label_values_are_a_known_set(daemon):
     states = ["unread", "empty", "live", "held", "restored"]
     assert list(page["nsaddrd_clusters"].values_by("state")) == states
     assert {(labels["route"], labels["code"]) for labels in (dict(key[1]) for key in page[REQUESTS].samples)} == {
-        (route, code) for route in ("other", "cluster", "healthz", "readyz", "metrics")
+        (route, code) for route in ("other", "cluster", "healthz", "readyz", "metrics", "status", "status_json", "explain")
         for code in ("200", "304", "400", "404", "405", "503", "other")}
     assert set(page[CLIENTS].values_by("client")) == {
         "other", "unnamed", "java", "go", "cpp", "rust", "node", "curl"}

@@ -35,6 +35,8 @@
 #include "model/registry.h"
 #include "model/table.h"
 #include "routes_reference.h"
+#include "serve/client_names.h"
+#include "serve/http_admin.h"
 #include "serve/http_loop.h"
 #include "serve/unknown_ids.h"
 
@@ -53,6 +55,7 @@ struct world {
     struct registry *registry;
     struct metrics *metrics;
     struct unknown_ids unknown;
+    struct http_pages pages;
     struct http_limits limits;
     struct http_loop *loop;
     struct MHD_Daemon *daemon;
@@ -132,6 +135,7 @@ static void start_world(struct world *w)
         registry_set_draining(w->registry);
     w->metrics = fuzz_checked(metrics_new(&build, 0, &error));
     w->unknown = (struct unknown_ids)UNKNOWN_IDS_INIT;
+    w->pages = (struct http_pages)HTTP_PAGES_INIT;
     w->limits = (struct http_limits){
         .max_connections = 100, .header_timeout_ms = 10000, .idle_timeout_ms = 60000};
     struct http_answers answers = {
@@ -139,6 +143,8 @@ static void start_world(struct world *w)
         .registry = w->registry,
         .metrics = w->metrics,
         .counters = fuzz_checked(metrics_add_http_thread(w->metrics, &error)),
+        .clients = fuzz_checked(client_names_new(NULL)),
+        .pages = &w->pages,
         .unknown = &w->unknown,
         .default_cluster = w->default_cluster,
     };
@@ -238,7 +244,7 @@ static void end_talk(struct talk *t)
 
 /* -- requests, read strictly ----------------------------------------------------------------- */
 
-enum verdict {
+enum judged_as {
     CUT_SHORT, /* it has no end yet */
     GOOD,      /* one answer is right */
     LENIENT,   /* that answer, or a refusal */
@@ -247,7 +253,7 @@ enum verdict {
 };
 
 struct asked {
-    enum verdict verdict;
+    enum judged_as verdict;
     bool doubtful; /* from here on the library may read something else */
     char *method;
     char *path;
@@ -263,7 +269,7 @@ struct reading {
     char *at;
     char *end;
     struct asked *asked;
-    enum verdict of_line; /* of the request line alone */
+    enum judged_as of_line; /* of the request line alone */
     unsigned hosts;
     unsigned lengths;
     unsigned fields;
@@ -271,7 +277,7 @@ struct reading {
 };
 
 /* The worse of two; what the library may not see it cannot refuse. */
-static void judge(struct asked *a, enum verdict v)
+static void judge(struct asked *a, enum judged_as v)
 {
     if (v == BAD && a->doubtful)
         v = LENIENT;
@@ -462,6 +468,7 @@ static void read_asked(char *bytes, size_t len, struct asked *out)
 struct response {
     unsigned status;
     const char *date, *type, *length, *etag, *connection, *coding, *state, *since, *reason, *allow;
+    const char *caching, *sniffing, *referrer, *security; /* of the admin pages */
     const char *body;
     size_t body_len;
 };
@@ -487,6 +494,10 @@ static void read_response_field(struct response *r, char *line)
         {"Date", &r->date},
         {"Content-Type", &r->type},
         {"Content-Length", &r->length},
+        {"Cache-Control", &r->caching},
+        {"X-Content-Type-Options", &r->sniffing},
+        {"Referrer-Policy", &r->referrer},
+        {"Content-Security-Policy", &r->security},
         {"ETag", &r->etag},
         {"Connection", &r->connection},
         {"Transfer-Encoding", &r->coding},
@@ -613,7 +624,8 @@ static void check_form(const struct response *r, bool to_head)
     if (r->reason != NULL || !is_refusal(r)) {
         for (size_t i = 0; i < COUNT_OF(ours); i++)
             known |= r->status == ours[i];
-        HOLDS(!is_refusal(r) || (r->body_len == 0 && (r->length == NULL || to_head)),
+        bool page = r->caching != NULL; /* of admin, which may explain in its body */
+        HOLDS(!is_refusal(r) || page || (r->body_len == 0 && (r->length == NULL || to_head)),
               "%u has a body, or says how long none is", r->status);
     } else {
         for (size_t i = 0; i < COUNT_OF(of_library); i++)

@@ -29,7 +29,9 @@
 #include "model/table.h"
 #include "routes_reference.h"
 #include "serve/accept.h"
+#include "serve/escape.h"
 #include "serve/routes.h"
+#include "serve/status.h"
 
 /* Does the extended regular expression match the whole text? Compiled once per call site. */
 struct pattern {
@@ -66,12 +68,13 @@ static void check_form(const struct reply *r)
     if (r->status < 400)
         HOLDS(r->cluster != NULL
                   ? r->cluster->body_len > 0
-                  : r->route == HTTP_ROUTE_METRICS || (r->text != NULL && *r->text != '\0'),
+                  : r->route >= HTTP_ROUTE_METRICS || (r->text != NULL && *r->text != '\0'),
               "status %u without a body", r->status);
     else
         HOLDS(r->cluster == NULL && r->text == NULL && r->reason != NULL, "status %u with a body",
               r->status);
-    HOLDS(r->asked_id[0] == '\0' || cluster_id_valid(r->asked_id, strlen(r->asked_id)),
+    HOLDS(r->asked_id[0] == '\0' || r->route == HTTP_ROUTE_EXPLAIN ||
+              cluster_id_valid(r->asked_id, strlen(r->asked_id)),
           "the log would show the id %s", r->asked_id);
 }
 
@@ -93,7 +96,7 @@ static void try_target(struct input *in)
     struct request request = {.method = method, .path = path};
     struct reply r;
     if (admin)
-        routes_admin(&request, &status, &r);
+        routes_admin(&request, reference_table(), &status, &r);
     else
         routes_public(&request, reference_table(), &status, default_cluster, &r);
     check_form(&r);
@@ -600,6 +603,46 @@ static void try_log(struct input *in)
     free(text);
 }
 
+/* -- what a page shows ----------------------------------------------------------------------- */
+
+/* No byte of anybody's text is syntax, moves a cursor or is no character. */
+static void try_escape(struct input *in)
+{
+    size_t len;
+    char *text = fuzz_rest(in, &len);
+    struct buf html, plain, json;
+    buf_init(&html, SIZE_MAX / 2);
+    buf_init(&plain, SIZE_MAX / 2);
+    buf_init(&json, SIZE_MAX / 2);
+    escape_html(&html, text);
+    escape_plain(&plain, text);
+    escape_json(&json, text);
+    HOLDS(strpbrk(buf_text(&html), "<>\"'") == NULL, "the page has %s", buf_text(&html));
+    for (const char *c = buf_text(&html); (c = strchr(c, '&')) != NULL; c++)
+        HOLDS(c[1] == '#', "an entity in %s", buf_text(&html));
+    for (const char *c = buf_text(&plain); *c != '\0'; c++)
+        HOLDS((unsigned char)*c >= 0x20 && *c != 0x7f, "a control in %s", buf_text(&plain));
+    cJSON *parsed = cJSON_ParseWithLengthOpts(buf_text(&json), json.len + 1, NULL, true);
+    HOLDS(cJSON_IsString(parsed), "no string: %s", buf_text(&json));
+    cJSON_Delete(parsed);
+    buf_clear(&html);
+    buf_clear(&plain);
+    buf_clear(&json);
+    free(text);
+}
+
+static void try_status_query(struct input *in)
+{
+    size_t len;
+    char *text = fuzz_rest(in, &len);
+    struct status_query q;
+    status_query_parse(text, len, &q);
+    HOLDS(q.filter < STATUS_FILTERS, "filter %d", (int)q.filter);
+    for (const char *c = q.search; *c != '\0'; c++)
+        HOLDS((unsigned char)*c >= 0x20, "a control in the search");
+    free(text);
+}
+
 #define ARGUMENTS_MAX 16
 
 /* One argument per line. */
@@ -621,6 +664,7 @@ static void try_arguments(struct input *in)
             known = a.config_path >= given[i] && a.config_path <= given[i] + strlen(given[i]);
         HOLDS(known, "the path is no argument");
         HOLDS(a.action >= ACTION_RUN && a.action <= ACTION_HELP, "action %d", (int)a.action);
+        HOLDS((a.cluster != NULL) == (a.action == ACTION_EXPLAIN), "action %d", (int)a.action);
         HOLDS(a.overrides.count < (size_t)argc, "%zu overrides", a.overrides.count);
         for (size_t i = 0; i < a.overrides.count; i++)
             HOLDS(a.overrides.items[i] != NULL, "override %zu", i);
@@ -643,7 +687,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {'C', try_consul},        {'A', try_advertise},     {'D', try_duration},
         {'N', try_number},        {'W', try_strings},       {'P', try_clusters},
         {'U', try_encoding},      {'O', try_arguments},     {'X', try_network},
-        {'Q', try_accept},        {'G', try_log},
+        {'Q', try_accept},        {'G', try_log},           {'H', try_escape},
+        {'Y', try_status_query},
     };
     struct input in = {.at = data, .left = size};
     unsigned letter = fuzz_byte(&in);

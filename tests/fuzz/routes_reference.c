@@ -97,6 +97,14 @@ static struct reference_answer answer_cluster(const char *id, const struct regis
     return refusal(could_be && !status->complete ? 503 : 404);
 }
 
+static bool is_known(const char *id)
+{
+    for (size_t i = 0; i < COUNT_OF(clusters); i++)
+        if (strcmp(clusters[i].id, id) == 0)
+            return true;
+    return false;
+}
+
 /* `path` is decoded. */
 static struct reference_answer answer_path(const char *path, const struct registry_status *status,
                                            bool admin, const char *default_cluster)
@@ -108,8 +116,12 @@ static struct reference_answer answer_path(const char *path, const struct regist
         return status->ready && !status->draining
                    ? (struct reference_answer){.status = 200, .text = "ready\n"}
                    : refusal(503);
-    if (admin && strcmp(path, "\001metrics") == 0)
+    static const char explain[] = "\001explain\001";
+    if (admin && (strcmp(path, "\001metrics") == 0 || strcmp(path, "\001status") == 0 ||
+                  strcmp(path, "\001status.json") == 0))
         return refusal(200);
+    if (admin && strncmp(path, explain, sizeof explain - 1) == 0)
+        return refusal(is_known(path + sizeof explain - 1) ? 200 : 404);
     const char *id = path + sizeof under - 1;
     if (admin || strncmp(path, under, sizeof under - 1) != 0 || strchr(id, CUT) != NULL)
         return refusal(404);

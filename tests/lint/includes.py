@@ -18,12 +18,13 @@ ROOMS = {
     "source": {"base", "model", "config", "consul"},
     "announce": {"base", "model", "config", "consul"},
     "serve": {"base", "model", "config"},
+    "client": {"base", "model", "config"},
 }
 
 # library header -> files that may include it (src/ and include/ paths).
 LIBRARIES = {
     "microhttpd.h": ["src/serve/http*.c"],
-    "curl/*": ["src/consul/*", "include/consul/*"],
+    "curl/*": ["src/consul/*", "include/consul/*", "src/client/*"],
     "cjson/*": ["src/consul/*", "include/consul/*", "src/serve/status*.c"],
     "libconfig.h": ["src/config/*", "include/config/*"],
     "uthash.h": ["src/*", "include/*"],

@@ -140,6 +140,44 @@ TEST(test_argv__help_that_cannot_be_written_is_a_failure)
     assert_false(arguments_print_help(f));
     (void)fclose(f);
 }
+
+TEST(test_argv__explain_takes_a_cluster_and_where_to_ask)
+{
+    struct arguments a;
+    assert_true(parse("explain -c f -o a=b --url http://h:1 demo", &a));
+    assert_int_equal(a.action, ACTION_EXPLAIN);
+    assert_string_equal(a.cluster, "demo");
+    assert_string_equal(a.url, "http://h:1");
+    assert_string_equal(a.config_path, "f");
+    assert_int_equal(a.overrides.count, 1);
+    arguments_clear(&a);
+    refused("explain", "needs a cluster id");
+    refused("explain a b", "unexpected argument \"b\"");
+    refused("explain -t a", "no such option");
+}
+
+TEST(test_argv__probe_takes_a_url_or_none)
+{
+    struct arguments a;
+    assert_true(parse("probe http://h:1/readyz", &a));
+    assert_int_equal(a.action, ACTION_PROBE);
+    assert_string_equal(a.url, "http://h:1/readyz");
+    arguments_clear(&a);
+    assert_true(parse("probe", &a));
+    assert_null(a.url);
+    arguments_clear(&a);
+    refused("probe a b", "unexpected argument \"b\"");
+    refused("probe --url x", "--url is for nsaddrd explain");
+    refused("--url x", "--url is for nsaddrd explain");
+}
+
+TEST(test_argv__commands_have_help_and_are_words_in_front)
+{
+    assert_int_equal(action("explain -h"), ACTION_HELP);
+    assert_int_equal(action("probe --help"), ACTION_HELP);
+    refused("-t probe", "unexpected argument \"probe\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +192,9 @@ int main(void)
         cmocka_unit_test(test_argv__help_names_options_and_exit_codes),
         cmocka_unit_test(test_argv__help_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(test_argv__a_value_for_a_flag_is_named),
+        cmocka_unit_test(test_argv__explain_takes_a_cluster_and_where_to_ask),
+        cmocka_unit_test(test_argv__probe_takes_a_url_or_none),
+        cmocka_unit_test(test_argv__commands_have_help_and_are_words_in_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -348,23 +348,67 @@ TEST(test_routes__readyz_is_503_while_draining)
 TEST(test_routes__admin_answers_health_and_no_lists)
 {
     struct request request = {.method = "GET", .path = "/readyz"};
-    routes_admin(&request, &status, &reply);
+    routes_admin(&request, table, &status, &reply);
     assert_int_equal(reply.status, 200);
     request.path = "/healthz";
-    routes_admin(&request, &status, &reply);
+    routes_admin(&request, table, &status, &reply);
     assert_int_equal(reply.status, 200);
     request.path = "/rocketmq/1";
-    routes_admin(&request, &status, &reply);
+    routes_admin(&request, table, &status, &reply);
     assert_int_equal(reply.status, 404);
     request.method = "POST";
-    routes_admin(&request, &status, &reply);
+    routes_admin(&request, table, &status, &reply);
     assert_int_equal(reply.status, 405);
 }
+
+static void assert_page(const char *path, unsigned wanted, enum http_route route)
+{
+    struct request request = {.method = "GET", .path = path};
+    routes_admin(&request, table, &status, &reply);
+    if (reply.status != wanted || reply.route != route)
+        fail_msg("%s: status %u, route %s", path, reply.status, http_route_name(reply.route));
+}
+
+TEST(test_routes__admin_has_pages)
+{
+    assert_page("/metrics", 200, HTTP_ROUTE_METRICS);
+    assert_page("/status", 200, HTTP_ROUTE_STATUS);
+    assert_page("/status.json", 200, HTTP_ROUTE_STATUS_JSON);
+    assert_page("/status/", 404, HTTP_ROUTE_OTHER);
+    assert_page("/status/x", 404, HTTP_ROUTE_OTHER);
+}
+
+TEST(test_routes__admin_explains_each_id_also_one_that_is_not_known)
+{
+    assert_page("/explain/1", 200, HTTP_ROUTE_EXPLAIN);
+    assert_string_equal(reply.asked_id, "1");
+    assert_page("/explain/unread", 200, HTTP_ROUTE_EXPLAIN);
+    assert_page("/explain/x%20y", 404, HTTP_ROUTE_EXPLAIN);
+    assert_string_equal(reply.asked_id, "x y");
+    assert_string_equal(reply.reason, "unknown-cluster");
+    assert_page("/explain/", 404, HTTP_ROUTE_OTHER);
+    assert_page("/explain", 404, HTTP_ROUTE_OTHER);
+    assert_page("/explain/1/2", 404, HTTP_ROUTE_OTHER);
+}
+
+TEST(test_routes__clients_get_none_of_those_pages)
+{
+    assert_error("/status", 404, "unknown-path");
+    assert_error("/status.json", 404, "unknown-path");
+    assert_error("/explain/1", 404, "unknown-path");
+    assert_error("/metrics", 404, "unknown-path");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_routes__gives_a_clusters_list, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes__head_is_answered_like_get, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_routes__admin_has_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_routes__admin_explains_each_id_also_one_that_is_not_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_routes__clients_get_none_of_those_pages, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
             test_routes__held_and_restored_lists_are_given_with_their_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_routes__never_answers_200_without_a_list, setup,
