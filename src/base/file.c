@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -20,12 +21,29 @@ static bool fail(struct error *reterr, const char *doing, const char *path)
     return false;
 }
 
+/* A pipe may be waited at for ever: it is opened without that, and refused. */
+static int open_to_read(const char *path, struct error *reterr)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        fail(reterr, "read", path);
+        return -1;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode))
+        return fd;
+    (void)close(fd);
+    error_set(reterr, "cannot read %s: it is a pipe; right is a file", path);
+    errno = EINVAL;
+    return -1;
+}
+
 bool file_read(const char *path, struct buf *out, struct error *reterr)
 {
     bool ok = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_to_read(path, reterr);
     if (fd < 0)
-        return fail(reterr, "read", path);
+        return false;
     for (;;) {
         char chunk[16384];
         ssize_t n = read(fd, chunk, sizeof chunk);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -300,13 +301,11 @@ static bool walk_group(struct walk *w, config_setting_t *group, const char *pref
 static bool readable(const char *path, struct error *reterr)
 {
     struct stat st;
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
+    if (stat(path, &st) != 0 || access(path, R_OK) != 0)
         return error_set(reterr, "%s: cannot read the config file: %s", path, strerror(errno));
-    bool folder = fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode);
-    (void)fclose(f);
-    if (folder)
-        return error_set(reterr, "%s: is a folder; right is a config file", path);
+    if (S_ISDIR(st.st_mode) || S_ISFIFO(st.st_mode))
+        return error_set(reterr, "%s: is a %s; right is a config file", path,
+                         S_ISDIR(st.st_mode) ? "folder" : "pipe");
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/buf.h"
@@ -209,6 +210,17 @@ TEST(test_file__lock_says_which_file_it_cannot_create)
     assert_int_equal(file_lock(temp_path(&temp, "none/lock"), &error), -1);
     assert_says(&error, temp.path);
 }
+TEST(test_file__does_not_wait_for_what_a_pipe_may_say)
+{
+    struct buf b;
+    struct error error;
+    buf_init(&b, 4);
+    assert_int_equal(mkfifo(temp_path(&temp, "pipe"), 0600), 0);
+    assert_false(file_read(temp_path(&temp, "pipe"), &b, &error));
+    assert_says(&error, "is a pipe");
+    buf_clear(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +255,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file__lock_is_not_inherited_over_exec, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_file__lock_says_which_file_it_cannot_create, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_file__does_not_wait_for_what_a_pipe_may_say, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
