@@ -25,6 +25,7 @@
 #include "client/ask.h"
 #include "config/argv.h"
 #include "config/config.h"
+#include "config/reload.h"
 #include "consul/agent.h"
 #include "consul/httpc.h"
 #include "model/consul_metrics.h"
@@ -43,8 +44,20 @@
 #define ONCE_TIMEOUT_MS 30000
 #define COUNT_EVERY_MS 1000
 
+/* A config that was read anew, on its way to where it is used. One at a time. */
+struct reload {
+    struct config *config; /* NULL: none is under way */
+    unsigned number;       /* it does what was asked up to this one */
+    atomic_bool done;      /* the httpc thread is; the rest is main's again */
+    bool used;             /* else: error */
+    bool new_token;
+    struct error error;
+};
+
 struct daemon {
-    const struct config *config;
+    struct config *config; /* in use */
+    struct config *first;  /* what takes a restart is read from this one, as long as we run */
+    struct arguments *arguments;
     struct registry *registry;
     struct metrics *metrics;
     struct httpc *httpc;
@@ -59,7 +72,8 @@ struct daemon {
     struct service_manager manager;
     bool manager_fails;
     unsigned reloads_asked;
-    atomic_uint reloads_done;
+    unsigned reloads_done;
+    struct reload reload;
     unsigned settled;  /* steps of settle() */
     bool changed;      /* the table, since it was counted */
     int64_t count_ms;  /* not again before */
@@ -162,7 +176,7 @@ static void tell_manager(struct daemon *d)
                  : registry.ready  ? SERVICE_READY
                                    : SERVICE_STARTING,
         .reloads_asked = d->reloads_asked,
-        .reloads_done = atomic_load(&d->reloads_done),
+        .reloads_done = d->reloads_done,
         .alive = httpc_alive(d->httpc, patience_ms) && http_alive(d->http, patience_ms),
         .status = status,
     };
@@ -186,14 +200,162 @@ static bool use_inherited(const struct inherited_sockets *all, bool admin, struc
                                          "LISTEN_FDS", reterr);
 }
 
-static bool meet_manager(struct daemon *d, struct config *config, struct error *reterr)
+static bool use_all_inherited(const struct daemon *d, struct config *config, struct error *reterr)
+{
+    return use_inherited(&d->inherited, false, config, reterr) &&
+           use_inherited(&d->inherited, true, config, reterr);
+}
+
+static bool meet_manager(struct daemon *d, struct error *reterr)
 {
     struct error error;
     if (!service_manager_open(&d->manager, &error))
         LOG_WARN("the service manager cannot be told anything of it", F_STR("error", error.text));
     return service_manager_listen_fds(&d->inherited, reterr) &&
-           use_inherited(&d->inherited, false, config, reterr) &&
-           use_inherited(&d->inherited, true, config, reterr);
+           use_all_inherited(d, d->config, reterr);
+}
+
+/* -- reload ---------------------------------------------------------------------------------- */
+
+static void find_config(struct arguments *arguments)
+{
+    if (arguments->config_path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)
+        arguments->config_path = DEFAULT_CONFIG;
+}
+
+static void warn_of_restart(const struct config_change *change, void *arg)
+{
+    (void)arg;
+    if (change->needs_a_restart)
+        LOG_WARN("a changed option takes a restart, until then it stays as it was",
+                 F_STR("option", change->key), F_STR("was", change->was), F_STR("is", change->is),
+                 F_STR("where", change->where));
+}
+
+/* As at the start: the same file, environment and -o, and the same sockets of the service manager. */
+static struct config *read_config(struct daemon *d, struct error *reterr)
+{
+    find_config(d->arguments);
+    struct config *c =
+        config_load(d->arguments->config_path, environ, &d->arguments->overrides, reterr);
+    if (c != NULL && use_all_inherited(d, c, reterr) &&
+        config_each_change(d->config, c, warn_of_restart, d, reterr) &&
+        config_keep_started(c, d->config, reterr))
+        return c;
+    config_free(c);
+    return NULL;
+}
+
+/* Everything that can fail. */
+static bool prepare_reload(struct daemon *d, const struct config *c, struct error *reterr)
+{
+    if (!http_prepare_reload(d->http, c, reterr))
+        return false;
+    if (!httpc_prepare_reload(d->httpc, c, reterr))
+        goto no_http;
+    if (sources_prepare_reload(d->sources, c, reterr))
+        return true;
+    (void)httpc_end_reload(d->httpc, NULL);
+no_http:
+    http_end_reload(d->http, false);
+    return false;
+}
+
+/* On the httpc thread, between its callbacks: nothing there holds anything of the old config. */
+static void use_reload(void *arg)
+{
+    struct daemon *d = arg;
+    struct reload *r = &d->reload;
+    const struct config *c = r->config;
+    r->used = prepare_reload(d, c, &r->error);
+    if (r->used) {
+        r->new_token = httpc_end_reload(d->httpc, c);
+        http_end_reload(d->http, true);
+        sources_end_reload(d->sources, c);
+        announce_reload(d->announce, c);
+    }
+    atomic_store(&r->done, true);
+    notify_main(d);
+}
+
+static void note_bad_config(struct daemon *d, const struct error *error)
+{
+    LOG_ERROR("SIGHUP: the config is not good, what was in use stays", F_STR("error", error->text));
+    metrics_note_reload(d->metrics, false, clock_wall_ms());
+}
+
+static void list_change(const struct config_change *change, void *arg)
+{
+    struct buf *names = arg;
+    LOG_INFO("option changed", F_STR("option", change->key), F_STR("was", change->was),
+             F_STR("is", change->is), F_STR("where", change->where));
+    (void)buf_printf(names, "%s%s", names->len > 0 ? " " : "", change->key);
+}
+
+/* All the others use it by now; here main does, and whoever main tells of it. */
+static void take_config(struct daemon *d, struct config *next)
+{
+    struct error error;
+    struct buf names;
+    struct config *old = d->config;
+    d->config = next;
+    buf_init(&names, 4096);
+    log_configure((enum log_level)next->log.level, (enum log_format)next->log.format);
+    metrics_note_reload(d->metrics, true, clock_wall_ms());
+    http_show_config(d->http, config_text(next));
+    if (!config_each_change(old, next, list_change, &names, &error))
+        LOG_WARN("cannot tell all that is changed", F_STR("error", error.text));
+    const char *path = d->arguments->config_path;
+    LOG_INFO("SIGHUP: config reloaded", F_STR("file", path != NULL ? path : "none"),
+             F_STR("changed", names.len > 0 ? names.data : "nothing"));
+    if (d->reload.new_token && next->consul.token_file[0] != '\0')
+        LOG_INFO("SIGHUP: using the new token of the token file",
+                 F_STR("file", next->consul.token_file));
+    buf_clear(&names);
+    if (old != d->first)
+        config_free(old);
+}
+
+/* For what was asked meanwhile the config is read once more. */
+static void begin_reload(struct daemon *d)
+{
+    struct reload *r = &d->reload;
+    while (r->config == NULL && d->reloads_done != d->reloads_asked) {
+        r->number = d->reloads_asked;
+        r->config = read_config(d, &r->error);
+        atomic_store(&r->done, false);
+        if (r->config != NULL && httpc_post(d->httpc, use_reload, d))
+            return;
+        if (r->config != NULL)
+            error_set(&r->error, "out of memory");
+        config_free(r->config);
+        r->config = NULL;
+        note_bad_config(d, &r->error);
+        d->reloads_done = r->number;
+    }
+}
+
+static void end_reload(struct daemon *d)
+{
+    struct reload *r = &d->reload;
+    struct config *next = r->config;
+    if (next == NULL || !atomic_load(&r->done))
+        return;
+    r->config = NULL;
+    d->reloads_done = r->number;
+    if (r->used) {
+        take_config(d, next);
+    } else {
+        note_bad_config(d, &r->error);
+        config_free(next);
+    }
+    begin_reload(d);
+}
+
+static void ask_to_reload(struct daemon *d)
+{
+    d->reloads_asked++;
+    begin_reload(d);
 }
 
 /* -- signals --------------------------------------------------------------------------------- */
@@ -224,6 +386,7 @@ static int wait_for_event(struct daemon *d, int64_t timeout_ms)
             return (int)info.ssi_signo;
         if ((fds[1].revents & POLLIN) != 0 && read(d->event, &times, sizeof times) > 0) {
             d->changed = true;
+            end_reload(d);
             return 0;
         }
         if (n == 0 && end != CLOCK_NEVER && clock_mono_ms() >= end)
@@ -315,6 +478,9 @@ static void stop_all(struct daemon *d)
     metrics_free(d->metrics);
     registry_free(d->registry);
     service_manager_close(&d->manager);
+    config_free(d->reload.config);
+    if (d->config != d->first)
+        config_free(d->config);
 }
 
 static void reload_token(void *arg)
@@ -322,30 +488,20 @@ static void reload_token(void *arg)
     struct daemon *d = arg;
     struct error error = {.text = ""};
     if (httpc_reload_token(d->httpc, &error))
-        LOG_INFO("SIGHUP: using the new token of the token file",
-                 F_STR("file", d->config->consul.token_file));
+        LOG_INFO("SIGHUP: using the new token of the token file");
     else if (error.text[0] != '\0')
         LOG_WARN("SIGHUP: cannot read the token file", F_STR("error", error.text));
-    atomic_fetch_add(&d->reloads_done, 1);
-    notify_main(d);
 }
 
-static void ask_to_reload_token(struct daemon *d)
-{
-    d->reloads_asked++;
-    if (httpc_post(d->httpc, reload_token, d))
-        return;
-    LOG_ERROR("cannot read the token file again", F_STR("error", "out of memory"));
-    atomic_fetch_add(&d->reloads_done, 1);
-}
-
-/* SIGHUP ends no drain: a renewed token may be just what deregistering needs. */
+/* SIGHUP ends no drain, and nothing but a renewed token can be of use any more: it may be just what
+ * deregistering needs. */
 static int wait_while_draining(struct daemon *d, int64_t timeout_ms)
 {
     int what = wait_for_event(d, timeout_ms);
     if (what != SIGHUP)
         return what;
-    ask_to_reload_token(d);
+    if (!httpc_post(d->httpc, reload_token, d))
+        LOG_ERROR("cannot read the token file again", F_STR("error", "out of memory"));
     return 0;
 }
 
@@ -393,14 +549,14 @@ static void wait_for_stop(struct daemon *d)
         settle(d);
         what = wait_for_event(d, CLOCK_NEVER);
         if (what == SIGHUP)
-            ask_to_reload_token(d);
+            ask_to_reload(d);
     }
 }
 
-static int run(struct daemon *d, struct config *config)
+static int run(struct daemon *d)
 {
     struct error error;
-    if (!take_signals(d, &error) || !meet_manager(d, config, &error) || !start_daemon(d, &error)) {
+    if (!take_signals(d, &error) || !meet_manager(d, &error) || !start_daemon(d, &error)) {
         stop_all(d);
         return complain(&error, EXIT_FAILURE);
     }
@@ -507,13 +663,18 @@ static int print_version(void)
     return n > 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int act(const struct arguments *arguments, struct config *config)
+static int act(struct arguments *arguments, struct config *config)
 {
-    struct daemon d = {
-        .config = config, .signals = -1, .event = -1, .manager = {.fd = -1}, .changed = true};
+    struct daemon d = {.config = config,
+                       .first = config,
+                       .arguments = arguments,
+                       .signals = -1,
+                       .event = -1,
+                       .manager = {.fd = -1},
+                       .changed = true};
     log_configure((enum log_level)config->log.level, (enum log_format)config->log.format);
     if (arguments->action == ACTION_RUN)
-        return run(&d, config);
+        return run(&d);
     if (arguments->action == ACTION_ONCE)
         return run_once(&d);
     if (arguments->action == ACTION_EXPLAIN)
@@ -546,8 +707,7 @@ int main(int argc, char **argv)
         code = probe(arguments.url, NULL);
         goto out;
     }
-    if (arguments.config_path == NULL && access(DEFAULT_CONFIG, F_OK) == 0)
-        arguments.config_path = DEFAULT_CONFIG;
+    find_config(&arguments);
     config = config_load(arguments.config_path, environ, &arguments.overrides, &error);
     code = config != NULL ? act(&arguments, config) : complain(&error, EXIT_CONFIG);
 out:

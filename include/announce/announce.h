@@ -24,7 +24,7 @@
  * in time stays critical, beside its parent, until Consul deregisters it by itself: children after
  * register.deregister_after, the parent two minutes later (wanted.c).
  *
- * Threads  new, free: main thread, while httpc does not run. wake, drain: httpc thread. drain_state: any.
+ * Threads  new, free: main thread, while httpc does not run. wake, reload, drain: httpc thread. drain_state: any.
  * Errors   Consul's refusals are logged once per kind and tried again, for ever.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -51,6 +51,10 @@ void announce_free(struct announce *a);
 
 /* The table or the status changed. NULL is allowed. */
 void announce_wake(struct announce *a);
+
+/* `config` (borrowed) is the one in use from now on: what is registered is compared with it. NULL
+ * is allowed for `a`. */
+void announce_reload(struct announce *a, const struct config *config);
 
 enum drain_state {
     DRAIN_GOES_ON,

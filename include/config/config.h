@@ -143,7 +143,7 @@ char *config_text(const struct config *c) MUST_CHECK;
 /* Version of libconfig built against; the library does not tell its own. */
 const char *config_library_version(void);
 
-/* One line per option: name, type, default, help. */
+/* One line per option: name, type, "reload" or "restart" (what it takes to change it), default, help. */
 bool config_print_options(FILE *out);
 
 #endif

@@ -35,6 +35,7 @@ struct option {
     int64_t min, max;         /* numbers and durations (ms) */
     const char *const *words; /* enums, NULL-terminated; the value is the place in it */
     bool secret;
+    bool reloadable; /* a reload changes it; else it takes a restart */
     const char *help;
 };
 
@@ -68,6 +69,12 @@ bool option_add_string(struct config *c, const struct option *o, const char *tex
 bool option_add_cluster(struct config *c, const struct option *o, const char *id,
                         const char *const *addresses, size_t count,
                         struct error *reterr) MUST_CHECK;
+
+/* Have both the same value? */
+bool option_same(const struct config *a, const struct config *b, const struct option *o);
+/* Gives the option of `c` the value that it has in `from`; not for clusters. */
+bool option_copy(struct config *c, const struct config *from, const struct option *o,
+                 struct error *reterr) MUST_CHECK;
 
 /* Appends the value in the file's syntax, secrets masked; out->failed tells of failure. */
 void option_format(const struct config *c, const struct option *o, struct buf *out);

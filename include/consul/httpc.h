@@ -111,6 +111,13 @@ void httpc_timer_cancel(struct httpc *h, struct timer *timer);
  * leaves the token as it is and fills *reterr (then false). */
 bool httpc_reload_token(struct httpc *h, struct error *reterr);
 
+/* Reads the token as `config` says. On success httpc_end_reload() is to follow. */
+bool httpc_prepare_reload(struct httpc *h, const struct config *config,
+                          struct error *reterr) MUST_CHECK;
+/* Uses it from now on, and `config` (borrowed) to read it again; NULL: forgets it. What else the
+ * config says of Consul's address is only read by httpc_new(). True if the token is another one. */
+bool httpc_end_reload(struct httpc *h, const struct config *config);
+
 /* Whether requests carry a token of our own. */
 bool httpc_has_token(const struct httpc *h);
 

@@ -95,6 +95,12 @@ void admission_clear(struct admission *a);
 /* Starts from a list that was good before a restart (state CLUSTER_RESTORED). */
 bool admission_restore(struct admission *a, const struct endpoint *list, size_t count) MUST_CHECK;
 
+/* The delays are others from now on. One that runs and becomes longer is counted from its start; one
+ * that becomes shorter from now, unless it ends sooner as it was: nobody leaves earlier than under
+ * either. True when one runs, so that its end is to be planned anew: by another read. */
+bool admission_change_delays(struct admission *a, const struct admission_options *from,
+                             const struct admission_options *to, int64_t now_ms);
+
 /* One complete answer about exactly this cluster. Afterwards a->state is CLUSTER_LIVE,
  * CLUSTER_HELD, CLUSTER_EMPTY (registered or not, never had an address) or CLUSTER_GONE. */
 bool admission_observe(struct admission *a, const struct observation *o,

@@ -19,6 +19,7 @@
 #define MODEL_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -192,6 +193,15 @@ struct http_metrics *metrics_add_http_thread(struct metrics *m, struct error *re
 
 const struct build_info *metrics_build(const struct metrics *m);
 int64_t metrics_started_wall_ms(const struct metrics *m);
+
+/* How the last reading of the config went; the one at the start did well. Any thread may note. */
+struct reload_outcome {
+    bool successful;
+    int64_t success_wall_ms; /* of the last one that was */
+};
+
+void metrics_note_reload(struct metrics *m, bool successful, int64_t wall_ms);
+struct reload_outcome metrics_reload(const struct metrics *m);
 
 /* `struct http_metrics` of all threads together. */
 struct http_totals {

@@ -52,6 +52,10 @@ void table_warm_cluster(const struct table *t, uint64_t hash);
 /* Its rendering, if it may be that one and has one. */
 void *table_peek_rendering(const struct table *t, uint64_t hash);
 
+/* What clients that name no cluster are told of; "" is none, as at first. `id` is a cluster id or "". */
+void table_set_default(struct table *t, const char *id);
+const char *table_default(const struct table *t);
+
 size_t table_count(const struct table *t);
 
 /* Calls `visit` for every cluster, in no order, until it returns false. */

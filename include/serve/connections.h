@@ -49,6 +49,10 @@ struct connections {
 
 void connections_init(struct connections *all, int64_t header_timeout_ms, int64_t idle_timeout_ms);
 
+/* The same from now on, for those that are open, too. */
+void connections_set_timeouts(struct connections *all, int64_t header_timeout_ms,
+                              int64_t idle_timeout_ms, int64_t now_ms);
+
 /* A new one; waiting. */
 void connections_add(struct connections *all, struct connection *c, int fd, int64_t now_ms);
 

@@ -9,7 +9,7 @@
  *        NullPointerException.
  *
  * Ownership  http_start()/http_stop(). Arguments are borrowed until http_stop().
- * Threads    start, alive, stop: main. Answers are made by threads of their own, which only read.
+ * Threads    start, alive, stop: main. Both steps of a reload: one, between start and stop. Answers are made by threads of their own, which only read.
  * Errors     One line that names the address.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -39,6 +39,12 @@ struct http *http_start(const struct config *config, struct registry *registry,
 /* The config in use as the status page shows it, from now on: `text` (stolen, of malloc(); NULL: none)
  * has no secrets. Any thread. */
 void http_show_config(struct http *h, char *text);
+/* Makes ready what `config` changes: timeouts, limits per address. Nothing is used before
+ * http_end_reload(), which is to follow on success; `take`: it is used from now on, else forgotten.
+ * What else answers depend on is in the table. */
+bool http_prepare_reload(struct http *h, const struct config *config,
+                         struct error *reterr) MUST_CHECK;
+void http_end_reload(struct http *h, bool take);
 
 /* Did every thread turn within the last `within_ms`? */
 bool http_alive(const struct http *h, int64_t within_ms);

@@ -31,7 +31,6 @@ struct http_answers {
     struct client_names *clients;  /* this thread's */
     struct http_pages *pages;      /* shared by all threads, for admin */
     struct unknown_ids *unknown;   /* shared by all threads */
-    const char *default_cluster;   /* "": none */
     struct registry_view view;     /* starts zeroed; registry_view_clear() at the end */
 };
 

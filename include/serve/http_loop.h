@@ -24,8 +24,8 @@ struct per_address;
 /* What the loops of one kind (clients, admin) share. */
 struct http_limits {
     unsigned max_connections;
-    int64_t header_timeout_ms;
-    int64_t idle_timeout_ms;
+    atomic_int_fast64_t header_timeout_ms; /* looked at with each turn of a loop */
+    atomic_int_fast64_t idle_timeout_ms;
     struct per_address *per_address;     /* NULL: no limit */
     atomic_uint connections;             /* open now, without those told to end */
     atomic_int_fast64_t drops_log_at_ms; /* not logged again before */
@@ -37,6 +37,9 @@ struct http_limits {
 struct http_loop *http_loop_start(int fd, struct http_limits *limits,
                                   const struct http_answers *answers,
                                   struct error *reterr) MUST_CHECK;
+
+/* Looks at its limits now. Any thread. */
+void http_loop_wake(const struct http_loop *l);
 
 /* Accepts no more. Ends by itself when every connection is closed, and soon: who has begun a request
  * is waited for up to a second, unless slow already; who is idle for a tenth, as a request may be on

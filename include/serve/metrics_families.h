@@ -16,9 +16,11 @@ struct consul_report;
 struct http_totals;
 struct metrics_writer;
 struct process_usage;
+struct reload_outcome;
 struct table;
 
 void metrics_write_build(const struct metrics_writer *w, const struct build_info *build);
+void metrics_write_reload(const struct metrics_writer *w, const struct reload_outcome *reload);
 /* False: no memory. */
 bool metrics_write_clusters(const struct metrics_writer *w, const struct table *table) MUST_CHECK;
 /* Nothing of Consul and our registrations there when no Consul is asked. */

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/attrs.h"
+#include "model/metrics.h"
 #include "model/registry.h"
 
 struct buf;
@@ -50,6 +51,7 @@ enum metrics_format {
 struct metrics_view {
     const struct build_info *build;
     int64_t started_wall_ms;
+    struct reload_outcome reload;
     const struct table *table;
     struct registry_status status;
     int64_t now_mono_ms;

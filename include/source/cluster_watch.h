@@ -119,7 +119,8 @@ struct cluster_watch {
     size_t contested;          /* addresses that another cluster has a good claim on, too */
     struct endpoint *withheld; /* those of an earlier run, sorted */
     size_t withheld_count;
-    bool reclaimed; /* in the list of those */
+    bool was_pinned; /* what it serves was written in the config, and Consul was not heard of yet */
+    bool reclaimed;  /* in the list of those */
     struct cluster_watch *next_reclaimed;
     struct backoff backoff;
 
@@ -166,6 +167,12 @@ void cluster_watch_check(struct cluster_watch *w);
 
 /* It loses members, by a reply of its own or as the scan sees it. */
 void cluster_watch_note_loss(struct cluster_watch *w);
+
+/* x->config was `old` until now. */
+void cluster_watch_follow_config(struct cluster_watch *w, const struct config *old);
+
+/* It ends, because the config does not leave it to Consul any more. The owner frees it then. */
+void cluster_watch_give_up(struct cluster_watch *w);
 
 /* The plan is another one now. */
 void cluster_watch_follow_plan(struct cluster_watch *w);

@@ -2,7 +2,7 @@
  * merge.h - where the sources' results become the one table that is served.
  *
  * Each change is logged here, once, with what it was and what it is. A pinned cluster (from the
- * config) is not changed by other sources.
+ * config) is not changed by other sources: only what is pinned takes its place.
  *
  * Calling sequence  merge_begin, any number of merge_set / merge_remove, merge_commit: readers see
  *                   all of it or nothing. Each source says merge_first_read() when it has
@@ -63,6 +63,17 @@ bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool p
  * here. Where only the reports differ, readers get them without any word of a change. */
 bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why) MUST_CHECK;
 bool merge_remove(struct merge *m, const char *id, const char *why) MUST_CHECK;
+
+/* A pinned cluster is one no longer: it is known by what it had (`list`), as from an earlier run,
+ * until another source says what it is... */
+bool merge_unpin(struct merge *m, const char *id, const struct endpoint *list, size_t count,
+                 const char *why) MUST_CHECK;
+/* ... or it is gone. */
+bool merge_remove_pinned(struct merge *m, const char *id, const char *why) MUST_CHECK;
+
+/* See table_set_default(). */
+void merge_set_default(struct merge *m, const char *id);
+
 void merge_commit(struct merge *m);
 /* Instead of commit: nothing of it is served. */
 void merge_abandon(struct merge *m);

@@ -47,6 +47,16 @@ void announce_free(struct announce *a)
     free(a);
 }
 
+void announce_reload(struct announce *a, const struct config *config)
+{
+    if (a == NULL)
+        return;
+    a->who.config = config;
+    /* Else it was not yet time to read, or it is tried again at its time. */
+    if (a->known && !a->draining)
+        announce_on_round(a);
+}
+
 void announce_wake(struct announce *a)
 {
     if (a == NULL || a->draining)

@@ -149,11 +149,11 @@ bool arguments_print_help(FILE *out)
         "its list or is not: 0 when the cluster is known, else 1. probe is a health check: 0 when URL\n"
         "(or /healthz of the first `listen` address) answers 2xx, else 1.\n"
         "\n"
-        "Signals: SIGTERM, SIGINT drain and stop, a second one stops now; SIGHUP reads the token\n"
-        "file again.\n"
+        "Signals: SIGTERM, SIGINT drain and stop, a second one stops now; SIGHUP reads the config\n"
+        "and the token file again.\n"
         "Exit codes: 0 good, 1 failure, 64 wrong usage, 78 bad config.\n"
         "\n"
         "Options, in the file as `group : { key = value; };`, in the environment as\n"
-        "NSADDRD_GROUP_KEY:\n";
+        "NSADDRD_GROUP_KEY; a changed one is used after SIGHUP (reload) or a new start (restart):\n";
     return fputs(text, out) >= 0 && config_print_options(out) && fflush(out) == 0;
 }

@@ -209,8 +209,9 @@ bool config_print_options(FILE *out)
     bool ok = true;
     for (size_t i = 0; i < option_count; i++) {
         const struct option *o = &option_table[i];
-        ok = fprintf(out, "  %-26s %-15s default %-34s %s\n", o->name, option_type_name(o),
-                     o->def[0] != '\0' ? o->def : "\"\"", o->help) >= 0 &&
+        ok = fprintf(out, "  %-32s %-15s %-8s default %-34s %s\n", o->name, option_type_name(o),
+                     o->reloadable ? "reload" : "restart", o->def[0] != '\0' ? o->def : "\"\"",
+                     o->help) >= 0 &&
              ok;
     }
     return ok;

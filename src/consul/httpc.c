@@ -61,6 +61,7 @@ struct httpc {
     struct sockets sockets;
     struct connection connection;
     struct token token;
+    struct token next_token; /* between both steps of a reload */
     struct httpc_call *running;
     struct httpc_call *waiting; /* in the order in which they were sent; none of them is blocking */
     unsigned run_count;
@@ -102,6 +103,25 @@ bool httpc_reload_token(struct httpc *h, struct error *reterr)
     rebind_headers(h);
     bool changed = ok && strcmp(before, h->token.text) != 0;
     free(before);
+    return changed;
+}
+
+bool httpc_prepare_reload(struct httpc *h, const struct config *config, struct error *reterr)
+{
+    return token_load(&h->next_token, config, reterr);
+}
+
+bool httpc_end_reload(struct httpc *h, const struct config *config)
+{
+    struct token old = h->token;
+    bool changed = config != NULL && strcmp(old.text, h->next_token.text) != 0;
+    if (config != NULL) {
+        h->config = config;
+        h->token = h->next_token;
+        h->next_token = old;
+        rebind_headers(h);
+    }
+    token_clear(&h->next_token);
     return changed;
 }
 
@@ -164,6 +184,7 @@ void httpc_free(struct httpc *h)
     sockets_close(&h->sockets);
     connection_clear(&h->connection);
     token_clear(&h->token);
+    token_clear(&h->next_token);
     (void)pthread_mutex_destroy(&h->lock);
     consul_metrics_clear(&h->metrics);
     curl_global_cleanup();

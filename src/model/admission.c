@@ -37,6 +37,34 @@ static int64_t later(int64_t now_ms, int64_t delay_ms)
     return delay_ms > CLOCK_NEVER - now_ms ? CLOCK_NEVER : now_ms + delay_ms;
 }
 
+static int64_t change_delay(int64_t ends_ms, int64_t from_ms, int64_t to_ms, int64_t now_ms)
+{
+    if (ends_ms == CLOCK_NEVER)
+        return CLOCK_NEVER;
+    if (to_ms >= from_ms)
+        return later(ends_ms, to_ms - from_ms);
+    int64_t anew = later(now_ms, to_ms);
+    return anew < ends_ms ? anew : ends_ms;
+}
+
+bool admission_change_delays(struct admission *a, const struct admission_options *from,
+                             const struct admission_options *to, int64_t now_ms)
+{
+    bool runs = a->emptied_ms != CLOCK_NEVER;
+    for (size_t i = 0; i < a->count; i++) {
+        struct member *m = &a->members[i];
+        if (!m->leaving)
+            continue;
+        runs = true;
+        m->leave_at_ms =
+            m->maintenance
+                ? change_delay(m->leave_at_ms, from->settle_ms, to->settle_ms, now_ms)
+                : change_delay(m->leave_at_ms, from->leave_delay_ms, to->leave_delay_ms, now_ms);
+    }
+    a->gone_at_ms = change_delay(a->gone_at_ms, from->gone_delay_ms, to->gone_delay_ms, now_ms);
+    return runs;
+}
+
 /* By endpoint; of one endpoint the healthiest registration first: a ghost of a crashed
  * registration beside the living one must not take its address away. */
 static int compare_instances(const void *a, const void *b)

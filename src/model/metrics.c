@@ -19,6 +19,8 @@ const uint64_t http_bucket_ns[HTTP_BUCKETS - 1] = {
 struct metrics {
     struct build_info build;
     int64_t started_wall_ms;
+    atomic_bool reload_successful;
+    atomic_int_fast64_t reload_success_wall_ms;
     _Atomic(struct http_metrics *) http; /* the newest; a list that only grows at this end */
     struct consul_metrics *consul;       /* NULL: none yet */
 };
@@ -115,6 +117,7 @@ struct metrics *metrics_new(const struct build_info *build, int64_t started_wall
     }
     m->build = *build;
     m->started_wall_ms = started_wall_ms;
+    metrics_note_reload(m, true, started_wall_ms);
     atomic_init(&m->http, NULL);
     return m;
 }
@@ -153,6 +156,21 @@ const struct build_info *metrics_build(const struct metrics *m)
 int64_t metrics_started_wall_ms(const struct metrics *m)
 {
     return m->started_wall_ms;
+}
+
+void metrics_note_reload(struct metrics *m, bool successful, int64_t wall_ms)
+{
+    if (successful)
+        atomic_store(&m->reload_success_wall_ms, wall_ms);
+    atomic_store(&m->reload_successful, successful);
+}
+
+struct reload_outcome metrics_reload(const struct metrics *m)
+{
+    return (struct reload_outcome){
+        .successful = atomic_load(&m->reload_successful),
+        .success_wall_ms = atomic_load(&m->reload_success_wall_ms),
+    };
 }
 
 static void add(uint64_t *to, const http_counter *from, size_t count)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "model/cluster_id.h"
 
 /* A hash trie: a node on level n has a slot for each value of the n-th five bits of the hash, counted
  * from the lowest. A cluster stands as high as it can, in the first slot that no other needs. Below
@@ -32,6 +33,7 @@ struct table {
     atomic_size_t refs;
     size_t count;
     slot root;
+    char default_id[CLUSTER_ID_SIZE];
 };
 
 /* -- slots and nodes ------------------------------------------------------------------------- */
@@ -311,7 +313,20 @@ struct table *table_copy(const struct table *base)
         return NULL;
     t->count = base->count;
     t->root = slot_ref(base->root);
+    memcpy(t->default_id, base->default_id, sizeof t->default_id);
     return t;
+}
+
+void table_set_default(struct table *t, const char *id)
+{
+    size_t len = strnlen(id, sizeof t->default_id - 1);
+    memset(t->default_id, 0, sizeof t->default_id);
+    memcpy(t->default_id, id, len);
+}
+
+const char *table_default(const struct table *t)
+{
+    return t->default_id;
 }
 
 const struct table *table_ref(const struct table *t)

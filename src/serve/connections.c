@@ -41,6 +41,23 @@ static void look_later(struct connections *all, struct connection *c, int64_t no
     DL_APPEND2(all->looks, c, look_prev, look_next);
 }
 
+/* The order of the looks stays: none is moved behind another one, or further away. */
+void connections_set_timeouts(struct connections *all, int64_t header_timeout_ms,
+                              int64_t idle_timeout_ms, int64_t now_ms)
+{
+    struct connection *c;
+    int64_t latest = now_ms + header_timeout_ms / LOOKS_PER_REQUEST;
+    all->idle_timeout_ms = idle_timeout_ms;
+    if (all->header_timeout_ms == header_timeout_ms)
+        return;
+    all->header_timeout_ms = header_timeout_ms;
+    DL_FOREACH2(all->looks, c, look_next)
+    {
+        if (c->look_ms > latest)
+            c->look_ms = latest;
+    }
+}
+
 void connections_add(struct connections *all, struct connection *c, int fd, int64_t now_ms)
 {
     c->fd = fd;

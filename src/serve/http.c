@@ -47,8 +47,11 @@ struct http {
     size_t count;
     struct unknown_ids unknown;
     struct http_pages pages;
-    struct per_address *per_address; /* NULL: no limit */
-    struct http_limits limits[2];    /* for clients, for admin */
+    struct per_address *per_address;
+    struct per_address_rules *next_rules; /* between both steps of a reload, as what follows */
+    int64_t next_header_timeout_ms;
+    int64_t next_idle_timeout_ms;
+    struct http_limits limits[2]; /* for clients, for admin */
     struct registry *registry;
     struct metrics *metrics;
 };
@@ -127,7 +130,6 @@ static struct http_loop *start_loop(struct http *h, const struct listener *l, st
         .clients = add_clients(h, reterr),
         .pages = &h->pages,
         .unknown = &h->unknown,
-        .default_cluster = h->config->default_cluster,
     };
     return answers.counters == NULL || answers.clients == NULL
                ? NULL
@@ -232,6 +234,12 @@ static bool open_all(struct http *h, const struct strings *list, bool admin,
     return true;
 }
 
+static struct per_address_rules *rules_of(const struct config *c, struct error *reterr)
+{
+    return per_address_rules_new((unsigned)c->http.max_connections_per_address,
+                                 &c->http.exempt_networks, reterr);
+}
+
 static bool prepare(struct http *h, struct error *reterr)
 {
     const struct config *c = h->config;
@@ -241,10 +249,13 @@ static bool prepare(struct http *h, struct error *reterr)
     h->listeners = calloc(most, sizeof *h->listeners);
     if (h->listeners == NULL)
         return error_set(reterr, "out of memory");
-    if (c->http.max_connections_per_address > 0 &&
-        (h->per_address = per_address_new((unsigned)c->http.max_connections_per_address,
-                                          &c->http.exempt_networks, reterr)) == NULL)
+    struct per_address_rules *rules = rules_of(c, reterr);
+    if (rules == NULL)
         return false;
+    if ((h->per_address = per_address_new(rules, reterr)) == NULL) {
+        per_address_rules_free(rules);
+        return false;
+    }
     for (int admin = 0; admin < 2; admin++)
         h->limits[admin] = (struct http_limits){
             .max_connections = admin ? ADMIN_CONNECTIONS : (unsigned)c->http.max_connections,
@@ -276,6 +287,31 @@ struct http *http_start(const struct config *config, struct registry *registry,
         return h;
     http_stop(h);
     return NULL;
+}
+
+bool http_prepare_reload(struct http *h, const struct config *config, struct error *reterr)
+{
+    h->next_header_timeout_ms = config->http.header_timeout_ms;
+    h->next_idle_timeout_ms = config->http.idle_timeout_ms;
+    return raise_file_limit(config, reterr) && (h->next_rules = rules_of(config, reterr)) != NULL;
+}
+
+void http_end_reload(struct http *h, bool take)
+{
+    if (!take) {
+        per_address_rules_free(h->next_rules);
+        h->next_rules = NULL;
+        return;
+    }
+    per_address_change(h->per_address, h->next_rules);
+    h->next_rules = NULL;
+    for (int admin = 0; admin < 2; admin++) {
+        atomic_store(&h->limits[admin].header_timeout_ms, h->next_header_timeout_ms);
+        atomic_store(&h->limits[admin].idle_timeout_ms, h->next_idle_timeout_ms);
+    }
+    for (size_t i = 0; i < h->count; i++)
+        for (size_t j = 0; j < h->listeners[i].count; j++)
+            http_loop_wake(h->listeners[i].loops[j]);
 }
 
 bool http_alive(const struct http *h, int64_t within_ms)

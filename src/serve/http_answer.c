@@ -181,7 +181,8 @@ static bool answer(struct http_answers *a, struct http_request *r,
     if (a->admin)
         routes_admin(&request, a->view.table, &a->view.status, &reply);
     else
-        routes_public(&request, a->view.table, &a->view.status, a->default_cluster, &reply);
+        routes_public(&request, a->view.table, &a->view.status, table_default(a->view.table),
+                      &reply);
     if (!a->admin && reply.asked_id[0] != '\0')
         note_unknown(a->unknown, reply.asked_id, r->started_ns / NS_PER_MS);
     return respond(a, r, connection, &reply, close || a->view.status.draining);

@@ -104,7 +104,7 @@ static bool drop_victim(struct http_loop *l, const struct connection *but, enum 
 }
 
 /* Ends the wait of its thread. */
-static void wake(const struct http_loop *l)
+void http_loop_wake(const struct http_loop *l)
 {
     static const uint64_t one = 1;
     ssize_t ignored = write(l->wake, &one, sizeof one); /* can only fail when it is set already */
@@ -147,7 +147,7 @@ static bool keep_limit(struct http_loop *l, const struct connection *but, unsign
     if (worst == l || open > l->limits->max_connections + SPARE_CONNECTIONS / 2)
         return drop_victim(l, but, HTTP_DROP_MAX_CONNECTIONS, now_ms);
     atomic_fetch_add(&worst->asked, 1);
-    wake(worst);
+    http_loop_wake(worst);
     return true;
 }
 
@@ -172,6 +172,14 @@ static void look_at(struct http_loop *l, struct connection *c, int64_t now_ms)
         return;
     if (now_ms - (int64_t)info.tcpi_last_data_recv > c->since_ms + TICKS_MS)
         connections_asked(&l->connections, c, now_ms);
+}
+
+/* A reload may have changed them. */
+static void follow_limits(struct http_loop *l, int64_t now_ms)
+{
+    connections_set_timeouts(
+        &l->connections, atomic_load_explicit(&l->limits->header_timeout_ms, memory_order_relaxed),
+        atomic_load_explicit(&l->limits->idle_timeout_ms, memory_order_relaxed), now_ms);
 }
 
 /* Thousands of deadlines may fall together: not all in one turn, as good clients wait meanwhile. Fewer
@@ -226,8 +234,7 @@ static void opened(struct http_loop *l, struct MHD_Connection *connection, void 
     }
     connections_add(&l->connections, &p->connection, socket_of(connection), now_ms);
     if (limits->per_address != NULL) {
-        p->counted = per_address_enter(limits->per_address, address_of(connection));
-        if (!p->counted) {
+        if (!per_address_enter(limits->per_address, address_of(connection), &p->counted)) {
             drop(l, &p->connection, HTTP_DROP_PER_ADDRESS, now_ms);
             return;
         }
@@ -381,6 +388,7 @@ static void *turn(void *arg)
             if (finished(l, now_ms, finish_ms))
                 break;
         }
+        follow_limits(l, now_ms);
         tend(l, now_ms);
         registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
         if (l->no_files)
@@ -445,7 +453,8 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
     l->limits = limits;
     l->answers = *answers;
     l->wake = -1;
-    connections_init(&l->connections, limits->header_timeout_ms, limits->idle_timeout_ms);
+    connections_init(&l->connections, atomic_load(&limits->header_timeout_ms),
+                     atomic_load(&limits->idle_timeout_ms));
     atomic_init(&l->finish_ms, CLOCK_NEVER);
     atomic_init(&l->turned_ms, clock_mono_ms());
     atomic_init(&l->asked, 0);
@@ -465,7 +474,7 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
 void http_loop_finish(struct http_loop *l)
 {
     atomic_store(&l->finish_ms, clock_mono_ms());
-    wake(l);
+    http_loop_wake(l);
 }
 
 void http_loop_stop(struct http_loop *l)

@@ -49,3 +49,14 @@ void metrics_write_process(const struct metrics_writer *w, const struct process_
     metrics_single_seconds(w, "process_start_time_seconds",
                            "When the process started, in seconds since 1970.", started_wall_ms);
 }
+
+void metrics_write_reload(const struct metrics_writer *w, const struct reload_outcome *reload)
+{
+    metrics_single_number(
+        w, "nsaddrd_config_last_reload_successful", "gauge",
+        "1 if the config was good when it was read last, 0 if an older one is in use.",
+        reload->successful);
+    metrics_single_seconds(w, "nsaddrd_config_last_reload_success_timestamp_seconds",
+                           "When the config in use was read, in seconds since 1970.",
+                           reload->success_wall_ms);
+}

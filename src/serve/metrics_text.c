@@ -17,6 +17,7 @@ bool metrics_text_write(const struct metrics_view *view, enum metrics_format for
     metrics_write_build(&w, view->build);
     metrics_single_number(&w, "nsaddrd_ready", "gauge", "1 while /readyz answers 200.",
                           view->status.ready && !view->status.draining);
+    metrics_write_reload(&w, &view->reload);
     if (!metrics_write_clusters(&w, view->table))
         return false;
     metrics_write_consul(&w, view->consul, view->now_mono_ms);
@@ -64,6 +65,7 @@ bool metrics_text_page(const struct metrics *metrics, const struct table *table,
     const struct metrics_view view = {
         .build = metrics_build(metrics),
         .started_wall_ms = metrics_started_wall_ms(metrics),
+        .reload = metrics_reload(metrics),
         .table = table,
         .status = *status,
         .now_mono_ms = clock_mono_ms(),

@@ -193,15 +193,23 @@ static void note_seen(struct cluster_watch *w, struct catalog_health *h)
     h->nodes = nodes; /* freed with the reply */
 }
 
+static struct admission_options delays_of(const struct config *c)
+{
+    return (struct admission_options){.settle_ms = c->admission.settle_ms,
+                                      .leave_delay_ms = c->admission.leave_delay_ms,
+                                      .gone_delay_ms = c->admission.gone_delay_ms};
+}
+
 /* A complete answer: judge it and serve what comes of it. */
 static bool observe(struct cluster_watch *w, struct catalog_health *h, bool authoritative)
 {
     struct watch_context *x = w->context;
     const struct config *c = x->config;
     int64_t now = httpc_now(x->httpc);
-    struct admission_options options = {.settle_ms = c->admission.settle_ms,
-                                        .leave_delay_ms = c->admission.leave_delay_ms,
-                                        .gone_delay_ms = c->admission.gone_delay_ms};
+    struct admission_options options = delays_of(c);
+    /* The config took it away: only what Consul may have is waited for. */
+    if (w->was_pinned)
+        options.gone_delay_ms = 0;
     struct observation o = {.instances = h->instances,
                             .count = h->count,
                             .unusable = h->unusable,
@@ -211,6 +219,7 @@ static bool observe(struct cluster_watch *w, struct catalog_health *h, bool auth
     struct decision d;
     if (!admission_observe(&w->admission, &o, &options, now, &d))
         return false;
+    w->was_pinned &= h->count + h->unusable == 0;
     w->news = d.changed || d.losing;
     if (d.losing)
         cluster_watch_note_loss(w);
@@ -519,6 +528,28 @@ void cluster_watch_restart(struct cluster_watch *w)
     admission_clear(&w->admission);
     w->admission.state = CLUSTER_EMPTY;
     plan_read(w, httpc_now(w->context->httpc) + sweep_ms(w));
+}
+
+void cluster_watch_follow_config(struct cluster_watch *w, const struct config *old)
+{
+    const struct config *new = w->context->config;
+    const struct admission_options from = delays_of(old), to = delays_of(new);
+    bool judged_anew = old->consul.accept != new->consul.accept ||
+                       strcmp(old->consul.address_from, new->consul.address_from) != 0;
+    bool same = from.settle_ms == to.settle_ms && from.leave_delay_ms == to.leave_delay_ms &&
+                from.gone_delay_ms == to.gone_delay_ms;
+    bool runs =
+        !same && admission_change_delays(&w->admission, &from, &to, httpc_now(w->context->httpc));
+    /* Who failed is tried again: what was wrong may have been put right. */
+    if (judged_anew || runs || w->failing)
+        cluster_watch_check(w);
+}
+
+void cluster_watch_give_up(struct cluster_watch *w)
+{
+    admission_clear(&w->admission);
+    bool told = publish_claims(w);
+    (void)told; /* without memory the others are granted what it had with their next read */
 }
 
 void cluster_watch_free(struct cluster_watch *w)

@@ -127,7 +127,7 @@ static bool same_reports(const struct reports *a, const struct reports *b)
  * change: the same lists as before, and a line for each of thousands would delay their service. */
 static void log_change(const struct cluster *old, const struct cluster *new, const char *why)
 {
-    if (new->state == CLUSTER_RESTORED) {
+    if (new->state == CLUSTER_RESTORED && (old == NULL || !old->pinned)) {
         LOG_DEBUG("cluster restored", F_STR("cluster", new->id), F_INT("addresses", new->count),
                   F_STR("list", new->body), F_STR("why", why));
         return;
@@ -202,11 +202,10 @@ static struct cluster_change changed_from(const struct cluster *old, enum cluste
     };
 }
 
-bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why)
+/* Whether pinned or not. */
+static bool place(struct merge *m, const struct cluster_parts *parts, const char *why)
 {
     const struct cluster *old = table_find(m->next, parts->id, strlen(parts->id));
-    if (old != NULL && old->pinned)
-        return true;
     struct cluster_parts p = *parts;
     p.since_wall_ms = old != NULL && old->state == p.state ? old->since_wall_ms : clock_wall_ms();
     p.change = changed_from(old, p.state, why);
@@ -223,6 +222,17 @@ bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *w
     return c != NULL ? put(m, old, c, changed, why) : no_memory(p.id);
 }
 
+static bool is_pinned(const struct merge *m, const char *id)
+{
+    const struct cluster *old = table_find(m->next, id, strlen(id));
+    return old != NULL && old->pinned;
+}
+
+bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why)
+{
+    return (!parts->pinned && is_pinned(m, parts->id)) || place(m, parts, why);
+}
+
 bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool pinned,
                const struct endpoint *list, size_t count, const char *why)
 {
@@ -231,10 +241,23 @@ bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool p
     return merge_put(m, &parts, why);
 }
 
+bool merge_unpin(struct merge *m, const char *id, const struct endpoint *list, size_t count,
+                 const char *why)
+{
+    struct cluster_parts parts = {
+        .id = id, .state = CLUSTER_RESTORED, .list = list, .count = count};
+    return !is_pinned(m, id) || place(m, &parts, why);
+}
+
 bool merge_remove(struct merge *m, const char *id, const char *why)
 {
+    return is_pinned(m, id) || merge_remove_pinned(m, id, why);
+}
+
+bool merge_remove_pinned(struct merge *m, const char *id, const char *why)
+{
     const struct cluster *old = table_find(m->next, id, strlen(id));
-    if (old == NULL || old->pinned)
+    if (old == NULL)
         return true;
     (void)cluster_ref(old);
     bool ok = table_remove(m->next, id) || no_memory(id);
@@ -242,6 +265,14 @@ bool merge_remove(struct merge *m, const char *id, const char *why)
         note_change(m, old, NULL, why);
     cluster_unref(old);
     return ok;
+}
+
+void merge_set_default(struct merge *m, const char *id)
+{
+    if (strcmp(table_default(m->next), id) == 0)
+        return;
+    table_set_default(m->next, id);
+    m->next_differs = true;
 }
 
 void merge_commit(struct merge *m)

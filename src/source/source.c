@@ -11,6 +11,7 @@ static const struct source_kind *const kinds[] = {&source_static, &source_consul
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
 struct sources {
+    struct merge *merge;
     struct source *running[KINDS];
 };
 
@@ -22,6 +23,7 @@ struct sources *sources_start(const struct config *config, struct httpc *httpc, 
         error_set(reterr, "out of memory");
         return NULL;
     }
+    s->merge = merge;
     for (size_t i = 0; i < KINDS; i++)
         if (kinds[i]->enabled(config))
             merge_expect(merge);
@@ -35,6 +37,31 @@ struct sources *sources_start(const struct config *config, struct httpc *httpc, 
         }
     }
     return s;
+}
+
+bool sources_prepare_reload(struct sources *s, const struct config *config, struct error *reterr)
+{
+    bool ok = merge_begin(s->merge);
+    if (!ok)
+        return error_set(reterr, "out of memory");
+    for (size_t i = 0; ok && i < KINDS; i++)
+        ok = s->running[i] == NULL || kinds[i]->prepare_reload(s->running[i], config);
+    if (ok)
+        return true;
+    merge_abandon(s->merge);
+    return error_set(reterr, "out of memory");
+}
+
+void sources_end_reload(struct sources *s, const struct config *config)
+{
+    if (config == NULL) {
+        merge_abandon(s->merge);
+        return;
+    }
+    merge_commit(s->merge);
+    for (size_t i = 0; i < KINDS; i++)
+        if (s->running[i] != NULL)
+            kinds[i]->reload(s->running[i], config);
 }
 
 void sources_stop(struct sources *s)

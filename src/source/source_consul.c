@@ -66,6 +66,7 @@ struct source {
     uint64_t index;
     int64_t read_anew_ms; /* not before */
     uint64_t generation;  /* of the names reply being taken */
+    bool begun;           /* what there was of an earlier run is watched */
     bool named;           /* there was a first names reply */
     bool complete;
     bool told_unreachable; /* the merge knows */
@@ -125,6 +126,12 @@ static int64_t most_watches(const struct source *s)
     return s->http2 ? c->consul.max_watches_http2 : c->consul.max_watches;
 }
 
+static void keep_connections(const struct source *s)
+{
+    bool each = s->context.plan == PLAN_EACH;
+    httpc_keep(s->context.httpc, each ? (unsigned)most_watches(s) + CONNECTIONS : SCAN_CONNECTIONS);
+}
+
 static void follow(struct source *s, enum watch_plan plan)
 {
     struct watch_context *x = &s->context;
@@ -139,7 +146,7 @@ static void follow(struct source *s, enum watch_plan plan)
                  F_INT("clusters", HASH_COUNT(s->watches)));
     x->plan = plan;
     s->too_many &= !each;
-    httpc_keep(x->httpc, each ? (unsigned)most_watches(s) + CONNECTIONS : SCAN_CONNECTIONS);
+    keep_connections(s);
     for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
         cluster_watch_follow_plan(w);
     if (each)
@@ -483,11 +490,13 @@ static bool adopt(const struct cluster *c, void *arg)
     if (c->state != CLUSTER_RESTORED || find_watch(s, c->id) != NULL)
         return true;
     struct cluster_watch *w = add_watch(s, c->id);
-    if (w == NULL || !cluster_watch_restore(w, c))
+    if (w == NULL || !cluster_watch_restore(w, c)) {
         s->out_of_memory = true;
-    else
-        w->published = true;
-    return !s->out_of_memory;
+        return false;
+    }
+    w->published = true;
+    w->was_pinned = s->begun;
+    return true;
 }
 
 /* The first that is done on the httpc thread: lists of an earlier run are answered with meanwhile,
@@ -506,21 +515,83 @@ static void begin(void *arg)
                         httpc_now(s->context.httpc) + BACKOFF_FIRST_MS);
         return;
     }
+    s->begun = true;
     s->timer = TIMER(send_names, s);
     send_names(s);
+}
+
+static bool prepare_reload(struct source *s, const struct config *config)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < config->consul.exclude.count; i++)
+        ok = merge_remove(s->context.merge, config->consul.exclude.items[i], "consul.exclude");
+    return ok;
 }
 
 /* Lists of an earlier run that this config no longer serves are not served on. */
 static bool drop_excluded(struct source *s)
 {
-    const struct config *c = s->context.config;
-    bool ok = merge_begin(s->context.merge);
-    if (!ok)
+    if (!merge_begin(s->context.merge))
         return false;
-    for (size_t i = 0; ok && i < c->consul.exclude.count; i++)
-        ok = merge_remove(s->context.merge, c->consul.exclude.items[i], "consul.exclude");
+    bool ok = prepare_reload(s, s->context.config);
     merge_commit(s->context.merge);
     return ok;
+}
+
+/* Those that were pinned are watched, and names that were excluded or pinned are looked for. */
+static void find_anew(struct source *s)
+{
+    httpc_cancel(s->context.httpc, s->call);
+    httpc_timer_cancel(s->context.httpc, &s->timer);
+    s->call = NULL;
+    s->index = 0;
+    s->timer = TIMER(begin, s);
+    begin(s);
+}
+
+/* Of clusters that are excluded or pinned now. All of them are out of the table of watches before the
+ * first claim of one is given up: what comes of that is published for others, never for them. */
+static void end_lost_watches(struct source *s)
+{
+    const struct config *c = s->context.config;
+    struct cluster_watch *w, *next, *lost = NULL;
+    HASH_ITER(hh, s->watches, w, next)
+    {
+        if (!excluded(c, w->id) && !pinned(c, w->id))
+            continue;
+        HASH_DEL(s->watches, w);
+        scan_drop(&s->scan, w);
+        w->next_reclaimed = lost;
+        lost = w;
+    }
+    for (w = lost; w != NULL; w = next) {
+        next = w->next_reclaimed;
+        cluster_watch_give_up(w);
+        cluster_watch_free(w);
+    }
+}
+
+static void reload(struct source *s, const struct config *config)
+{
+    struct watch_context *x = &s->context;
+    const struct config *old = x->config;
+    struct cluster_watch *w, *next;
+    int64_t most = most_watches(s);
+    x->config = config;
+    end_lost_watches(s);
+    HASH_ITER(hh, s->watches, w, next)
+    cluster_watch_follow_config(w, old);
+    if (x->plan == PLAN_SCAN && old->consul.accept != config->consul.accept) {
+        scan_stop(&s->scan);
+        scan_start(&s->scan);
+    }
+    if (x->plan != PLAN_NONE) {
+        s->too_many &= most == most_watches(s); /* another limit is no going to and fro */
+        keep_connections(s);
+        choose_plan(s);
+    }
+    check_complete(s);
+    find_anew(s);
 }
 
 static bool is_enabled(const struct config *config)
@@ -577,4 +648,8 @@ static void stop(struct source *s)
     free(s);
 }
 
-const struct source_kind source_consul = {.enabled = is_enabled, .start = start, .stop = stop};
+const struct source_kind source_consul = {.enabled = is_enabled,
+                                          .start = start,
+                                          .prepare_reload = prepare_reload,
+                                          .reload = reload,
+                                          .stop = stop};

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import wire
+from exposition import read_page
 from libconfig import render
 from ports import free_port
 from service_manager import handing_over
@@ -72,6 +73,7 @@ class Daemon:
         self._env = clean_environment(folder, env)
         self._launcher, self._inherits = [], {}
         self._log = self.folder / f"stderr-{self.port}"
+        self.config = self.folder / f"nsaddrd-{self.port}.conf"
         self._process = None
         self.exit_code = None
 
@@ -79,12 +81,14 @@ class Daemon:
         """From its next start on it is handed these sockets, as by a service manager."""
         self._launcher, self._inherits = handing_over(*sockets, names=names)
 
+    def write_config(self, more=""):
+        self.config.write_text(render(self.options) + more)
+
     def start(self, ready=True):
         """Starts the process and, if asked, waits until it says that it is ready."""
-        config = self.folder / f"nsaddrd-{self.port}.conf"
-        config.write_text(render(self.options))
+        self.write_config()
         with open(self._log, "ab") as log:
-            command = [*self._launcher, str(BINARY), "-c", str(config), *self._arguments]
+            command = [*self._launcher, str(BINARY), "-c", str(self.config), *self._arguments]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                              cwd=self.folder, env=self._env, **self._inherits)
         path = "/readyz" if ready else "/healthz"
@@ -126,6 +130,36 @@ class Daemon:
 
     def eventually_lists(self, cluster, expected, deadline=10.0):
         eventually(lambda: self.list_of(cluster) == expected, f"{cluster} is answered with {expected!r}", deadline)
+
+    # Its config, read again
+
+    def last_reload(self):
+        """Whether it went well, and when the config in use was read."""
+        page = read_page(self.admin("/metrics").text)
+        return (page["nsaddrd_config_last_reload_successful"].value() == 1,
+                page["nsaddrd_config_last_reload_success_timestamp_seconds"].value())
+
+    def reload(self, options=None):
+        """With these options on top of its own; returns when they are in use."""
+        _, before = self.last_reload()
+        self.options.update(options or {})
+        self.write_config()
+        self.signal(signal.SIGHUP)
+        eventually(lambda: self.last_reload()[0] and self.last_reload()[1] > before,
+                   f"the config with {options} is in use")
+
+    def refuse(self, text):
+        """Reads this text in place of its config, which it must refuse; returns what it says of it."""
+        said = len(self.log_lines("SIGHUP: the config is not good"))
+        self.config.write_text(text)
+        self.signal(signal.SIGHUP)
+        return self.refused(said)
+
+    def refused(self, said=0):
+        """The complaint that follows `said` others."""
+        lines = eventually(lambda: self.log_lines("SIGHUP: the config is not good")[said:], "it refuses the config")
+        assert not self.last_reload()[0]
+        return lines[-1]
 
     # Its log
 

@@ -34,6 +34,8 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # Dashboards and alerts are built on these.
 INTERFACE = {
     "nsaddrd_build_info": ("gauge", {"version", "mhd", "curl", "cjson", "libconfig"}),
+    "nsaddrd_config_last_reload_success_timestamp_seconds": ("gauge", set()),
+    "nsaddrd_config_last_reload_successful": ("gauge", set()),
     "nsaddrd_ready": ("gauge", set()),
     "nsaddrd_clusters": ("gauge", {"state"}),
     "nsaddrd_clusters_dropped": ("gauge", set()),

@@ -126,7 +126,9 @@ static void start_world(struct world *w)
         .version = "0", .mhd = "0", .curl = "0", .cjson = "0", .libconfig = "0"};
     struct error error;
     w->registry = fuzz_checked(registry_new(&error));
-    registry_publish(w->registry, table_ref(reference_table()));
+    struct table *table = fuzz_checked(table_copy(reference_table()));
+    table_set_default(table, w->default_cluster);
+    registry_publish(w->registry, table);
     if (w->status.complete)
         registry_set_complete(w->registry);
     if (w->status.ready)
@@ -146,7 +148,6 @@ static void start_world(struct world *w)
         .clients = fuzz_checked(client_names_new(NULL)),
         .pages = &w->pages,
         .unknown = &w->unknown,
-        .default_cluster = w->default_cluster,
     };
     starting = w;
     w->loop = http_loop_start(-1, &w->limits, &answers, &error);

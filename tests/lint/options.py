@@ -3,7 +3,8 @@
 """Every option is documented: the binary, conf/nsaddrd.conf and the README name the same ones.
 
 The options and their defaults are what the built daemon prints (--print-config, --help). The
-sample file must have each one as a commented line with its default, the README one table row.
+sample file must have each one as a commented line with its default, the README one table row. Both
+say of an option whether it takes a restart to change it, as --help does.
 Binary: build/nsaddrd, or the environment variable NSADDRD_BIN.
 """
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tree import Finding, main, read
 SAMPLE = "conf/nsaddrd.conf"
 QUICKSTART = "conf/quickstart.conf"
 README = "README.md"
+MARK = "(restart)"
 
 # A commented option has no blank behind its #, prose has one.
 _COMMENTED = re.compile(r"^(\s*)#(?=[a-z0-9_]+\s*[=:])", re.MULTILINE)
@@ -61,7 +63,20 @@ def line_of(text: str, name: str) -> int:
     return text.count("\n", 0, match.start()) + 1 if match else 1
 
 
-def check_sample(root: Path, options: dict[str, object]) -> list[Finding]:
+def restarts_of(help_text: str) -> dict[str, bool]:
+    """Whether --help says that it takes a restart to change an option: `  <name>  <type>  restart  default`."""
+    rows = re.findall(r"^\s+([a-z0-9_.]+)\s+\S.*?\s(reload|restart)\s+default\b", help_text, re.MULTILINE)
+    return {name: word == "restart" for name, word in rows}
+
+
+def compare_restarts(where: str, said: dict[str, tuple[int, bool]], restarts: dict[str, bool]):
+    for name, (line, marked) in sorted(said.items()):
+        if name in restarts and marked != restarts[name]:
+            yield Finding(where, line, f"{name} {'takes no' if marked else 'takes a'} restart: "
+                                       f"{'no ' if marked else ''}{MARK} belongs at the end of its text")
+
+
+def check_sample(root: Path, options: dict[str, object], restarts: dict[str, bool]) -> list[Finding]:
     path = root / SAMPLE
     if not path.is_file():
         return [Finding(SAMPLE, 1, "is missing")]
@@ -76,18 +91,28 @@ def check_sample(root: Path, options: dict[str, object]) -> list[Finding]:
     found += compare(SAMPLE, lines, options)
     # One line of explanation stands above each option.
     previous = ""
+    groups: list[str] = []
+    said = {}
     for number, line in enumerate(text.splitlines(), 1):
+        if begin := re.match(r"\s*([a-z0-9_]+) : \{", line):
+            groups.append(begin.group(1))
+        if re.match(r"\s*\};", line):
+            groups.pop()
         if _COMMENTED.match(line) and not re.match(r"\s*# +\S", previous):
             found.append(Finding(SAMPLE, number, "has no explanation in the line above"))
+        if _COMMENTED.match(line):
+            name = re.match(r"\s*#([a-z0-9_]+)", line).group(1)
+            said[".".join([*groups, name])] = (number, previous.endswith(MARK))
         previous = line
-    return found
+    return found + list(compare_restarts(SAMPLE, said, restarts))
 
 
-def check_readme(root: Path, options: dict[str, object]) -> list[Finding]:
+def check_readme(root: Path, options: dict[str, object], restarts: dict[str, bool]) -> list[Finding]:
     path = root / README
     if not path.is_file():
         return [Finding(README, 1, "is missing")]
     rows: dict[str, tuple[int, object]] = {}
+    said: dict[str, tuple[int, bool]] = {}
     found = []
     inside = False
     for number, line in enumerate(read(path).splitlines(), 1):
@@ -105,13 +130,17 @@ def check_readme(root: Path, options: dict[str, object]) -> list[Finding]:
         if name in rows:
             found.append(Finding(README, number, f"{name} has two rows"))
         rows[name] = (number, value)
-    return found + list(compare(README, rows, options))
+        said[name] = (number, match.group(4).endswith(MARK))
+    return found + list(compare(README, rows, options)) + list(compare_restarts(README, said, restarts))
 
 
 def check_help(text: str, options: dict[str, object]) -> list[Finding]:
-    """--help lists each option on a line `  <name>  <type>  default <default>  <help>`."""
+    """--help lists each option on a line `  <name>  <type>  <reload or restart>  default <default>  <help>`."""
     listed = set(re.findall(r"^\s+([a-z0-9_.]+)\s+\S.*?\bdefault\b", text, re.MULTILINE))
     found = [Finding("--help", 1, f"{n} is missing") for n in sorted(options.keys() - listed)]
+    found += [
+        Finding("--help", 1, f"{n} has neither reload nor restart") for n in sorted(listed - restarts_of(text).keys())
+    ]
     return found + [
         Finding("--help", 1, f"{n} is not in --print-config") for n in sorted(listed - options.keys())
     ]
@@ -143,8 +172,8 @@ def check(root: Path) -> list[Finding]:
     except (RuntimeError, SyntaxProblem) as problem:
         return [Finding(binary.name, 1, str(problem))]
     return (
-        check_sample(root, options)
-        + check_readme(root, options)
+        check_sample(root, options, restarts_of(help_text))
+        + check_readme(root, options, restarts_of(help_text))
         + check_help(help_text, options)
         + check_config_files(root, binary)
     )

@@ -225,16 +225,16 @@ def test_tidy_without_a_build(tmp_path):
 
 PRINTED = 'listen = [ "a:1" ];\nlog :\n{\n  level = "info";\n};\ntags = [ ];\nthreads = 0;\n'
 SAMPLE = (
-    '# Where.\n#listen = "a:1";\nlog : {\n    # How much.\n    #level = "info";\n};\n'
+    '# Where. (restart)\n#listen = "a:1";\nlog : {\n    # How much.\n    #level = "info";\n};\n'
     "# More tags.\n#tags = [];\n# Threads.\n#threads = 0;\n"
 )
 ROWS = (
-    '## Configuration\n| `listen` | list | `"a:1"` | where |\n| `log.level` | word | `"info"` | x |\n'
+    '## Configuration\n| `listen` | list | `"a:1"` | where (restart) |\n| `log.level` | word | `"info"` | x |\n'
     "| `tags` | list | `[]` | more |\n| `threads` | number | `0` | how many |\n"
 )
 HELP = (
-    "usage\n  listen  list  default a:1  where\n  log.level  word  default info  x\n"
-    "  tags  list  default []  more\n  threads  number  default 0  x\n"
+    "usage\n  listen  list  restart  default a:1  where\n  log.level  word  reload  default info  x\n"
+    "  tags  list  reload  default []  more\n  threads  number  reload  default 0  x\n"
 )
 FAKE = f"""#!/bin/sh
 case "$*" in
@@ -270,6 +270,10 @@ OPTIONS = [
     ({"README.md": ROWS + "| `tags` | list | `[]` | again |\n"}, "README.md:6: tags has two rows"),
     ({"README.md": "## Else" + ROWS[16:]}, "README.md:1: listen is missing"),
     ({"build/help": HELP + "  old  word  default x  y\n"}, "--help:1: old is not in --print-config"),
+    ({"build/help": HELP.replace("reload  default 0", "default 0")}, "--help:1: threads has neither reload nor"),
+    ({"conf/nsaddrd.conf": SAMPLE.replace(" (restart)", "")}, "conf/nsaddrd.conf:2: listen takes a restart"),
+    ({"conf/nsaddrd.conf": SAMPLE.replace("much.", "much. (restart)")}, "conf/nsaddrd.conf:5: log.level takes no"),
+    ({"README.md": ROWS.replace(" (restart)", "")}, "README.md:2: listen takes a restart"),
     ({"build/printed": "listen = ;\n"}, "nsaddrd:1: line 1"),
     ({"build/nsaddrd": "#!/bin/sh\nexit 3\n"}, "nsaddrd:1: --print-config: exit 3"),
 ]  # fmt: skip

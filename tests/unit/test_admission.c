@@ -1002,6 +1002,80 @@ TEST(test_admission__the_same_set_has_the_same_order_after_any_history)
         admission_clear(&cluster);
     }
 }
+/* -- other delays while some run ------------------------------------------------------------- */
+
+static bool change_delays(int64_t settle, int64_t leave, int64_t gone, int64_t now)
+{
+    struct admission_options to = {
+        .settle_ms = settle, .leave_delay_ms = leave, .gone_delay_ms = gone};
+    bool runs = admission_change_delays(&cluster, &options, &to, now);
+    options = to;
+    return runs;
+}
+
+TEST(test_admission__other_delays_mean_nothing_to_who_is_well)
+{
+    read_at(0, "1+ 2+");
+    assert_false(change_delays(1, 1, 1, 1000));
+    read_at(2000, "1+ 2+");
+    assert_serves(CLUSTER_LIVE, "1 2");
+}
+
+TEST(test_admission__a_longer_delay_counts_from_its_start)
+{
+    read_at(0, "1+ 2+");
+    read_at(1000, "1+ 2-");
+    assert_true(change_delays(SETTLE, 2 * LEAVE, GONE, 20000));
+    read_at(1000 + 2 * LEAVE - 1, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1 2");
+    read_at(1000 + 2 * LEAVE, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1");
+}
+
+TEST(test_admission__a_shorter_delay_counts_from_its_change)
+{
+    read_at(0, "1+ 2+");
+    read_at(1000, "1+ 2-");
+    assert_true(change_delays(SETTLE, 5000, GONE, 20000));
+    read_at(24999, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1 2");
+    read_at(25000, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1");
+}
+
+TEST(test_admission__a_shorter_delay_ends_no_later_than_the_longer_one)
+{
+    read_at(0, "1+ 2+");
+    read_at(1000, "1+ 2-");
+    assert_true(change_delays(SETTLE, LEAVE - 1, GONE, LEAVE));
+    read_at(1000 + LEAVE, "1+ 2-");
+    assert_serves(CLUSTER_LIVE, "1");
+}
+
+TEST(test_admission__a_changed_settle_is_for_who_is_in_maintenance)
+{
+    read_at(0, "1+ 2+ 3+");
+    read_at(1000, "1+ 2m 3-");
+    assert_true(change_delays(10000, LEAVE, GONE, 1500));
+    read_at(10999, "1+ 2m 3-");
+    assert_serves(CLUSTER_LIVE, "1 2 3");
+    read_at(11000, "1+ 2m 3-");
+    assert_serves(CLUSTER_LIVE, "1 3");
+}
+
+TEST(test_admission__a_changed_gone_delay_holds_for_who_is_gone)
+{
+    read_at(0, "1+");
+    read_at(1000, "");
+    read_at(1000 + SETTLE, "");
+    assert_serves(CLUSTER_HELD, "1");
+    assert_true(change_delays(SETTLE, LEAVE, 10000, 5000));
+    read_at(14999, "");
+    assert_serves(CLUSTER_HELD, "1");
+    read_at(15000, "");
+    assert_serves(CLUSTER_GONE, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1154,6 +1228,18 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             test_admission__the_same_set_has_the_same_order_after_any_history, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__other_delays_mean_nothing_to_who_is_well,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__a_longer_delay_counts_from_its_start, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_admission__a_shorter_delay_counts_from_its_change,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__a_shorter_delay_ends_no_later_than_the_longer_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__a_changed_settle_is_for_who_is_in_maintenance, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__a_changed_gone_delay_holds_for_who_is_gone,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -428,6 +428,33 @@ TEST(test_connections__agree_with_a_plain_list_over_a_random_history)
         agree(now_ms);
     }
 }
+TEST(test_connections__another_timeout_holds_for_those_that_are_open)
+{
+    add(&a, NOW);
+    add_idle(&b, NOW);
+    connections_set_timeouts(&all, HEADER_MS, IDLE_MS, NOW);
+    assert_null(connections_late(&all, NOW + 2000));
+    connections_set_timeouts(&all, 2000, IDLE_MS, NOW);
+    assert_ptr_equal(connections_late(&all, NOW + 2000), &a);
+    connections_dropped(&all, &a);
+    assert_null(connections_late(&all, NOW + 3000));
+    connections_set_timeouts(&all, 2000, 3000, NOW);
+    assert_ptr_equal(connections_late(&all, NOW + 3000), &b);
+}
+
+TEST(test_connections__who_is_idle_is_looked_at_as_often_as_a_shorter_timeout_wants)
+{
+    add_idle(&a, NOW);
+    connections_set_timeouts(&all, 2000, IDLE_MS, NOW + 10);
+    assert_null(connections_next_look(&all, NOW + 509));
+    assert_ptr_equal(connections_next_look(&all, NOW + 510), &a);
+    assert_ptr_equal(connections_next_look(&all, NOW + 1010), &a);
+    /* A longer one moves no look that is planned. */
+    connections_set_timeouts(&all, HEADER_MS, IDLE_MS, NOW + 1010);
+    assert_ptr_equal(connections_next_look(&all, NOW + 1510), &a);
+    assert_null(connections_next_look(&all, NOW + 1510 + LOOK_MS - 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +497,10 @@ int main(void)
         cmocka_unit_test_setup(test_connections__a_removed_one_is_in_no_list, setup),
         cmocka_unit_test_setup(test_connections__agree_with_a_plain_list_over_a_random_history,
                                setup),
+        cmocka_unit_test_setup(test_connections__another_timeout_holds_for_those_that_are_open,
+                               setup),
+        cmocka_unit_test_setup(
+            test_connections__who_is_idle_is_looked_at_as_often_as_a_shorter_timeout_wants, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

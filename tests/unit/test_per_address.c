@@ -23,21 +23,38 @@ static const struct sockaddr *address(const char *text)
     return (const struct sockaddr *)&from;
 }
 
-static struct per_address *at_most(unsigned max, const char *exempt)
+static struct per_address_rules *rules(unsigned max, const char *exempt)
 {
     char text[64];
     char *items[] = {text};
     (void)snprintf(text, sizeof text, "%s", exempt != NULL ? exempt : "");
     struct strings networks = {.items = items, .count = exempt != NULL};
     struct error error;
-    struct per_address *p = per_address_new(max, &networks, &error);
+    struct per_address_rules *r = per_address_rules_new(max, &networks, &error);
+    assert_non_null(r);
+    return r;
+}
+
+static struct per_address *with_rules(struct per_address_rules *r)
+{
+    struct error error;
+    struct per_address *p = per_address_new(r, &error);
+    if (p == NULL)
+        per_address_rules_free(r);
     assert_non_null(p);
     return p;
 }
 
+static struct per_address *at_most(unsigned max, const char *exempt)
+{
+    return with_rules(rules(max, exempt));
+}
+
+static bool counted; /* the last one that entered */
+
 static bool enter(struct per_address *p, const char *who)
 {
-    return per_address_enter(p, address(who));
+    return per_address_enter(p, address(who), &counted);
 }
 
 static void leave(struct per_address *p, const char *who)
@@ -154,8 +171,8 @@ TEST(test_per_address__an_exempt_ipv6_host_is_not_counted_with_its_neighbours)
     assert_true(enter(p, "2001:db8::1"));
     assert_true(enter(p, "2001:db8::2"));
     assert_false(enter(p, "2001:db8::3"));
-    leave(p, "2001:db8::1");
-    assert_false(enter(p, "2001:db8::3"));
+    assert_true(enter(p, "2001:db8::1"));
+    assert_false(counted);
     per_address_free(p);
 }
 
@@ -164,8 +181,9 @@ TEST(test_per_address__every_network_of_the_list_counts)
     char *items[] = {(char[]){"10.0.0.0/8"}, (char[]){"192.0.2.7"}, (char[]){"2001:db8::/32"}};
     struct strings networks = {.items = items, .count = COUNT_OF(items)};
     struct error error;
-    struct per_address *p = per_address_new(1, &networks, &error);
-    assert_non_null(p);
+    struct per_address_rules *r = per_address_rules_new(1, &networks, &error);
+    assert_non_null(r);
+    struct per_address *p = with_rules(r);
     for (int i = 0; i < 3; i++) {
         assert_true(enter(p, "10.0.0.1"));
         assert_true(enter(p, "192.0.2.7"));
@@ -181,8 +199,8 @@ TEST(test_per_address__who_has_no_address_is_let_in)
     struct per_address *p = at_most(1, NULL);
     from = (struct sockaddr_storage){.ss_family = AF_UNIX};
     for (int i = 0; i < 3; i++) {
-        assert_true(per_address_enter(p, NULL));
-        assert_true(per_address_enter(p, (const struct sockaddr *)&from));
+        assert_true(per_address_enter(p, NULL, &counted));
+        assert_true(per_address_enter(p, (const struct sockaddr *)&from, &counted));
         per_address_leave(p, NULL);
         per_address_leave(p, (const struct sockaddr *)&from);
     }
@@ -192,6 +210,57 @@ TEST(test_per_address__who_has_no_address_is_let_in)
 TEST(test_per_address__free_takes_null)
 {
     per_address_free(NULL);
+}
+
+/* -- other rules ----------------------------------------------------------------------------- */
+
+TEST(test_per_address__without_a_limit_nobody_is_counted)
+{
+    struct per_address *p = at_most(0, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_true(enter(p, "10.0.0.1"));
+        assert_false(counted);
+    }
+    per_address_free(p);
+}
+
+TEST(test_per_address__another_limit_holds_for_those_who_come)
+{
+    struct per_address *p = at_most(1, NULL);
+    assert_true(enter(p, "10.0.0.1"));
+    per_address_change(p, rules(2, NULL));
+    assert_true(enter(p, "10.0.0.1"));
+    assert_false(enter(p, "10.0.0.1"));
+    per_address_change(p, rules(1, NULL));
+    leave(p, "10.0.0.1");
+    assert_false(enter(p, "10.0.0.1"));
+    leave(p, "10.0.0.1");
+    assert_true(enter(p, "10.0.0.1"));
+    per_address_free(p);
+}
+
+TEST(test_per_address__who_was_counted_and_is_exempt_now_leaves_all_the_same)
+{
+    struct per_address *p = at_most(1, NULL);
+    assert_true(enter(p, "10.0.0.1"));
+    assert_true(counted);
+    per_address_change(p, rules(1, "10.0.0.0/8"));
+    assert_true(enter(p, "10.0.0.1"));
+    assert_false(counted);
+    leave(p, "10.0.0.1");
+    per_address_change(p, rules(1, NULL));
+    assert_true(enter(p, "10.0.0.1"));
+    assert_false(enter(p, "10.0.0.1"));
+    per_address_free(p);
+}
+
+TEST(test_per_address__no_limit_any_more_lets_everybody_in)
+{
+    struct per_address *p = at_most(1, NULL);
+    assert_true(enter(p, "10.0.0.1"));
+    per_address_change(p, rules(0, NULL));
+    assert_true(enter(p, "10.0.0.1"));
+    per_address_free(p);
 }
 
 /* -- threads --------------------------------------------------------------------------------- */
@@ -213,7 +282,8 @@ static void *come_and_go(void *arg)
     struct sockaddr_in who = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(0x0a000001)}};
     const struct sockaddr *from_here = (const struct sockaddr *)&who;
     for (int i = 0; i < ROUNDS; i++) {
-        if (!per_address_enter(crowd->p, from_here))
+        bool is_counted;
+        if (!per_address_enter(crowd->p, from_here, &is_counted))
             continue;
         if (atomic_fetch_add(&crowd->inside, 1) >= MOST)
             atomic_fetch_add(&crowd->too_many, 1);
@@ -257,6 +327,10 @@ int main(void)
         cmocka_unit_test(test_per_address__every_network_of_the_list_counts),
         cmocka_unit_test(test_per_address__who_has_no_address_is_let_in),
         cmocka_unit_test(test_per_address__free_takes_null),
+        cmocka_unit_test(test_per_address__without_a_limit_nobody_is_counted),
+        cmocka_unit_test(test_per_address__another_limit_holds_for_those_who_come),
+        cmocka_unit_test(test_per_address__who_was_counted_and_is_exempt_now_leaves_all_the_same),
+        cmocka_unit_test(test_per_address__no_limit_any_more_lets_everybody_in),
         cmocka_unit_test(test_per_address__threads_share_one_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1227,7 +1227,7 @@ TEST(test_source_consul__stopping_leaves_nothing_behind)
 /* -- reports --------------------------------------------------------------------------------- */
 
 /* "i1 served, i2 served-failing": what the table reports of a cluster. */
-static const char *reported(const char *id)
+static const char *reports_of(const char *id)
 {
     static char out[512];
     size_t len = 0;
@@ -1243,14 +1243,14 @@ static const char *reported(const char *id)
 TEST(test_source_consul__reports_follow_each_instance_until_it_has_left)
 {
     start_with_a(NULL);
-    assert_string_equal(reported("a"), "i1 served, i2 served");
+    assert_string_equal(reports_of("a"), "i1 served, i2 served");
     instances("a", "1+ 2- 3-");
     fake_run(httpc, 1000);
     assert_serves("a", "live 1 2");
-    assert_string_equal(reported("a"), "i1 served, i2 served-failing, i3 failing");
+    assert_string_equal(reports_of("a"), "i1 served, i2 served-failing, i3 failing");
     fake_run(httpc, 40000);
     assert_serves("a", "live 1");
-    assert_string_equal(reported("a"), "i1 served, i2 failing, i3 failing");
+    assert_string_equal(reports_of("a"), "i1 served, i2 failing, i3 failing");
 }
 
 TEST(test_source_consul__reports_tell_when_another_cluster_comes_to_claim_an_address)
@@ -1259,11 +1259,11 @@ TEST(test_source_consul__reports_tell_when_another_cluster_comes_to_claim_an_add
     names("a b");
     instances("b", "2+ 3+");
     fake_run(httpc, 3000);
-    assert_string_equal(reported("a"), "i1 served, i2 contested");
-    assert_string_equal(reported("b"), "i2 contested, i3 served");
+    assert_string_equal(reports_of("a"), "i1 served, i2 contested");
+    assert_string_equal(reports_of("b"), "i2 contested, i3 served");
     instances("b", "3+");
     fake_run(httpc, 40000);
-    assert_string_equal(reported("a"), "i1 served, i2 served");
+    assert_string_equal(reports_of("a"), "i1 served, i2 served");
 }
 
 TEST(test_source_consul__only_a_read_of_a_healthy_list_confirms_it)
@@ -1283,6 +1283,197 @@ TEST(test_source_consul__only_a_read_of_a_healthy_list_confirms_it)
     await_regular_read();
     fake_run(httpc, 1000);
     assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), 1);
+}
+
+/* -- reload ---------------------------------------------------------------------------------- */
+
+/* As main does it; the config of before is freed. */
+static void reload(const char *first, const char *second)
+{
+    struct error error;
+    struct config *next = config_of(first, second, NULL);
+    if (!sources_prepare_reload(sources, next, &error)) {
+        config_free(next);
+        fail_msg("%s", error.text);
+    }
+    sources_end_reload(sources, next);
+    config_free(config);
+    config = next;
+}
+
+TEST(test_source_consul__a_reload_that_changes_nothing_serves_on)
+{
+    start_with_a(NULL);
+    reload(NULL, NULL);
+    assert_serves("a", "live 1 2");
+    fake_run(httpc, MINUTE);
+    assert_serves("a", "live 1 2");
+    assert_non_null(watch_of("a"));
+}
+
+TEST(test_source_consul__a_reload_that_is_forgotten_changes_nothing)
+{
+    struct error error;
+    start_with_a(NULL);
+    struct config *next = config_of("consul.exclude=a", "static_clusters=b=10.0.0.1:1", NULL);
+    bool ok = sources_prepare_reload(sources, next, &error);
+    if (ok)
+        sources_end_reload(sources, NULL);
+    config_free(next);
+    assert_true(ok);
+    assert_serves("a", "live 1 2");
+    assert_serves("b", "(none)");
+    fake_run(httpc, MINUTE);
+    assert_non_null(watch_of("a"));
+}
+
+TEST(test_source_consul__a_reload_changes_the_limit_of_http2)
+{
+    prepare("consul.max_watches=2", NULL);
+    many_names(6);
+    many_instances(6, "1+");
+    fake_reply_of(httpc, NAMES)->http2 = true;
+    start();
+    fake_run(httpc, 1000);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), 6);
+    reload("consul.max_watches=2", "consul.max_watches_http2=5");
+    fake_run(httpc, 1000);
+    assert_int_equal(fake_count_pending(httpc, HEALTH), 0);
+    assert_true(fake_count(httpc, "GET " VIEWS) > 0);
+}
+
+TEST(test_source_consul__a_reload_changes_how_many_connections_are_kept)
+{
+    start_with_a(NULL);
+    unsigned before = httpc->kept;
+    reload("consul.max_watches=200", NULL);
+    assert_int_equal(httpc->kept, before + 100);
+}
+
+TEST(test_source_consul__a_cluster_that_was_pinned_is_served_on_until_it_is_read)
+{
+    prepare("static_clusters=a=10.0.0.7:9876", NULL);
+    names("a");
+    instances("a", "1+ 2+");
+    start();
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 7");
+    fake_rule(httpc, HEALTH, 0, 0, "");
+    fake_no_rule(httpc, HEALTH "a");
+    reload(NULL, NULL);
+    fake_run(httpc, 10 * MINUTE);
+    assert_serves("a", "restored 7");
+    instances("a", "1+ 2+");
+    fake_run(httpc, MINUTE);
+    assert_serves("a", "live 1 2");
+}
+
+TEST(test_source_consul__a_cluster_that_was_pinned_and_is_not_registered_ends_when_that_is_sure)
+{
+    prepare("static_clusters=a=10.0.0.7:9876", NULL);
+    names("");
+    instances("a", "");
+    start();
+    fake_run(httpc, 1000);
+    reload(NULL, NULL);
+    assert_serves("a", "restored 7");
+    fake_run(httpc, 1900);
+    assert_serves("a", "held 7");
+    fake_run(httpc, 1000);
+    assert_serves("a", "(none)");
+}
+
+TEST(test_source_consul__a_cluster_that_was_pinned_is_like_any_once_it_was_seen)
+{
+    prepare("static_clusters=a=10.0.0.7:9876", NULL);
+    names("a");
+    instances("a", "1+");
+    start();
+    fake_run(httpc, 1000);
+    reload(NULL, NULL);
+    fake_run(httpc, MINUTE);
+    assert_serves("a", "live 1");
+    names("");
+    instances("a", "");
+    fake_run(httpc, 4 * MINUTE);
+    assert_serves("a", "held 1");
+}
+
+TEST(test_source_consul__an_excluded_cluster_is_read_no_more_and_found_again)
+{
+    start_with_a(NULL);
+    reload("consul.exclude=a", NULL);
+    assert_serves("a", "(none)");
+    size_t before = reads_of("a");
+    fake_run(httpc, 10 * MINUTE);
+    assert_serves("a", "(none)");
+    assert_int_equal(reads_of("a"), before);
+    reload(NULL, NULL);
+    fake_run(httpc, 100);
+    assert_serves("a", "live 1 2");
+}
+
+TEST(test_source_consul__clusters_that_share_an_address_go_together)
+{
+    prepare(NULL, NULL);
+    names("a b c");
+    instances("a", "1+");
+    instances("b", "1+");
+    instances("c", "1+ 2+");
+    start();
+    fake_run(httpc, 1000);
+    assert_serves("c", "live 2");
+    reload("consul.exclude=a,b", NULL);
+    assert_serves("a", "(none)");
+    assert_serves("b", "(none)");
+    assert_serves("c", "live 1 2");
+}
+
+TEST(test_source_consul__the_scan_follows_what_is_accepted)
+{
+    prepare("consul.max_watches=0", NULL);
+    names("a");
+    instances("a", "1+");
+    fake_rule(httpc, VIEWS, 200, ++last_index, "[]");
+    start();
+    fake_run(httpc, 1000);
+    size_t warning = fake_count(httpc, "GET " VIEWS "warning");
+    assert_true(warning > 0);
+    reload("consul.max_watches=0", "consul.accept=warning");
+    fake_run(httpc, 5000);
+    assert_int_equal(fake_count(httpc, "GET " VIEWS "warning"), warning);
+    reload("consul.max_watches=0", NULL);
+    fake_run(httpc, 1000);
+    assert_true(fake_count(httpc, "GET " VIEWS "warning") > warning);
+}
+
+TEST(test_source_consul__what_failed_is_tried_again_at_once)
+{
+    start_with_a(NULL);
+    fake_rule(httpc, NAMES, 403, 0, "denied");
+    fake_rule(httpc, HEALTH "a", 403, 0, "denied");
+    fake_run(httpc, 60 * MINUTE);
+    names("a");
+    instances("a", "1+ 2+ 3+");
+    reload(NULL, NULL);
+    fake_run(httpc, 200);
+    assert_serves("a", "live 1 2 3");
+}
+
+TEST(test_source_consul__a_reload_before_the_first_turn_begins_all_the_same)
+{
+    prepare(NULL, NULL);
+    names("a");
+    instances("a", "1+");
+    start();
+    reload("default_cluster=a", NULL);
+    fake_run(httpc, 1000);
+    assert_serves("a", "live 1");
+    const struct table *t = registry_acquire(registry, NULL);
+    bool is_default = strcmp(table_default(t), "a") == 0;
+    table_unref(t);
+    assert_true(is_default);
+    assert_int_equal(fake_count_pending(httpc, NAMES), 1);
 }
 
 int main(void)
@@ -1450,6 +1641,35 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__only_a_read_of_a_healthy_list_confirms_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__a_reload_that_changes_nothing_serves_on,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_reload_that_is_forgotten_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__a_reload_changes_the_limit_of_http2,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_reload_changes_how_many_connections_are_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_cluster_that_was_pinned_is_served_on_until_it_is_read, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_cluster_that_was_pinned_and_is_not_registered_ends_when_that_is_sure,
+            setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_cluster_that_was_pinned_is_like_any_once_it_was_seen, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__an_excluded_cluster_is_read_no_more_and_found_again, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__clusters_that_share_an_address_go_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__the_scan_follows_what_is_accepted,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_source_consul__what_failed_is_tried_again_at_once,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_reload_before_the_first_turn_begins_all_the_same, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
