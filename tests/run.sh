@@ -34,6 +34,8 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
                 sanitizers); first all inputs that are kept
   coverage      the branches that unit, torture and daemon tests take; fails below 90 %, and below
                 100 % of admission and state
+  packages      what is shipped: hardening, units, .deb, container image; all of it installed and run
+                in fresh Debian 12 roots, and built twice to the same bytes (needs root)
   real          Consul, fabio, RocketMQ and its clients; needs Go >= 1.25, a JDK >= 17 and Maven
   bench         the benchmarks, beside nginx and Go and on the real systems (only with --long or
                 --only bench)
@@ -62,7 +64,8 @@ say() {
 # --- arguments ------------------------------------------------------------------------------------
 
 every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan"
-every_tier="$every_tier http http-san faults faults-san chaos fuzz coverage real bench cleanroot"
+every_tier="$every_tier http http-san faults faults-san chaos fuzz coverage packages real"
+every_tier="$every_tier bench cleanroot"
 tiers=
 require_real=no
 long=no
@@ -292,6 +295,11 @@ install_needs() {
     fi
     if wanted daemon daemon-san daemon-tsan coverage; then
         fetch_promtool || return
+    fi
+    if wanted packages; then
+        install_packages objdump:binutils dpkg-shlibdeps:dpkg-dev lintian:lintian debootstrap:debootstrap \
+            systemd-analyze:systemd systemd-nspawn:systemd-container buildah:buildah podman:podman \
+            runc:runc || return
     fi
     if wanted real && [ -z "$real_missing" ]; then
         install_packages systemd-socket-activate:systemd || return
@@ -638,6 +646,9 @@ if wanted fuzz && build_fuzz; then
 fi
 if wanted coverage && build_cov; then
     check_tier coverage "branches taken by unit, torture and daemon tests" coverage
+fi
+if wanted packages && build_gcc; then
+    pytest_tier packages build/nsaddrd tests/packages
 fi
 if wanted real bench && [ -n "$real_missing" ]; then
     wanted real && not_run+=("real (tests/real): Consul, fabio and RocketMQ were not tried.")
