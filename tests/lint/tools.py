@@ -22,7 +22,8 @@ CLANG_FORMAT_MAJOR = "14"
 
 def scripts(root: Path) -> list[str]:
     found = [relative(root, f) for f in files(root, ".sh")]
-    return found + [p for p in (".ci/run",) if (root / p).is_file()]
+    debian = [f"packaging/debian/{name}" for name in ("postinst", "prerm", "postrm")]
+    return found + [p for p in (".ci/run", *debian) if (root / p).is_file()]
 
 
 def c_files(root: Path) -> list[str]:

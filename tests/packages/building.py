@@ -48,10 +48,6 @@ def field(deb, name):
     return run("dpkg-deb", "-f", deb, name).strip()
 
 
-def dependencies(deb):
-    return field(deb, "Depends")
-
-
 def next_version(deb, folder):
     """The same package as a higher version, whose config file has one more line."""
     run("dpkg-deb", "-R", deb, folder)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Read by CPack when everything is installed to ${CPACK_TEMPORARY_INSTALL_DIRECTORY}: what is of the
+# Debian package alone.
+cmake_policy(VERSION 3.18)
+set(stage ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
+set(debian ${CMAKE_CURRENT_LIST_DIR})
+set(doc ${stage}/usr/share/doc/nsaddrd)
+
+# run COMMAND...: one that must succeed.
+function(run)
+    execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+run(install -D -m 644 ${debian}/copyright ${doc}/copyright)
+run(install -D -m 644 ${debian}/changelog ${doc}/changelog.Debian)
+run(install -D -m 644 ${debian}/nsaddrd.lintian-overrides ${stage}/usr/share/lintian/overrides/nsaddrd)
+file(GLOB pages ${stage}/usr/share/man/man[1-8]/*.[1-8])
+# Without name and time, or the bytes differ.
+run(gzip -9nf ${doc}/changelog.Debian ${pages})
+
+# The units give it a folder for its state and a socket. The config says so, and is for nobody else to read.
+set(config ${stage}/etc/nsaddrd/nsaddrd.conf)
+file(READ ${config} text)
+set(changed "${text}")
+string(REPLACE "#dir = \"\";" "dir = \"/var/lib/nsaddrd\";" changed "${changed}")
+string(REPLACE "\n#listen = \"" "
+# While nsaddrd.socket is enabled, as it is by default, that unit says where, and this does not count.
+#listen = \"" changed "${changed}")
+if(NOT changed MATCHES "\n    dir = " OR NOT changed MATCHES "nsaddrd.socket")
+    message(FATAL_ERROR "conf/nsaddrd.conf has no line for state.dir or listen to change")
+endif()
+file(WRITE ${config} "${changed}")
+file(CHMOD ${config} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian package on a Debian that runs: systemd starts, reloads, watches, upgrades and stops it."""
+
+import contextlib
+import re
+import threading
+
+import pytest
+
+import wire
+from fake_consul import FakeConsul, Instance
+from machine import Machine
+from waiting import eventually
+
+CONFIG = "etc/nsaddrd/nsaddrd.conf"
+STATIC = """
+consul : { enabled = false; };
+register : { drain = "0s"; };
+static_clusters = ( { id = "a"; addresses = [ "127.0.0.1:9876" ]; } );
+"""
+LIST = "127.0.0.1:9876"
+PORT = 8080  # of nsaddrd.socket
+
+
+@pytest.fixture(scope="module")
+def machine(debian, tmp_path_factory):
+    machine = Machine(debian, tmp_path_factory.mktemp("machine") / "console")
+    try:
+        yield machine.start()
+    finally:
+        machine.stop()
+
+
+@pytest.fixture
+def packages(machine):
+    """The two versions; in the end neither is installed."""
+    yield sorted((f"/root/{path.name}" for path in (machine.root.path / "root").glob("*.deb")), key=lambda p: "+1" in p)
+    machine.run("dpkg", "--purge", "nsaddrd")
+    machine.run("rm", "-rf", "/run/systemd/system/nsaddrd.service.d")
+
+
+@pytest.fixture
+def installed(machine, packages):
+    """It is installed and serves one static cluster."""
+    machine.run("dpkg", "--install", packages[0])
+    configure(machine, STATIC)
+    machine.run("systemctl", "restart", "nsaddrd.service")
+    return packages
+
+
+def configure(machine, text):
+    (machine.root.path / CONFIG).write_text(text)
+
+
+def ask(machine, path="/rocketmq/a"):
+    with machine.network():
+        return wire.get(PORT, path)
+
+
+def main_pid(machine):
+    return int(machine.show("nsaddrd.service", "MainPID"))
+
+
+@contextlib.contextmanager
+def running_consul():
+    consul = FakeConsul()
+    consul.start()
+    try:
+        yield consul
+    finally:
+        consul.stop()
+
+
+def test_it_is_installed_while_consul_is_away(machine, packages):
+    """dpkg does not wait for the first complete read, and clients are told to keep what they have."""
+    machine.run("dpkg", "--install", packages[0])
+    eventually(lambda: main_pid(machine) > 0, "systemd starts it", 20)
+    assert machine.state("nsaddrd.service") == "activating"
+    assert ask(machine).status == 503
+
+
+def test_it_reads_consul_and_keeps_lists_inside_its_walls(machine, packages):
+    """All that it does is possible with what the unit leaves to it."""
+    with machine.network(), running_consul() as consul:
+        consul.set_service("nameServera", [Instance("10.0.0.1", 9876)])
+        machine.run("dpkg", "--install", packages[0])
+        configure(machine, f'consul : {{ address = "{consul.url}"; }};\n'
+                           'register : { drain = "0s"; };\nstate : { dir = "/var/lib/nsaddrd"; };\n')
+        machine.run("systemctl", "restart", "nsaddrd.service")
+        eventually(lambda: ask(machine).text == "10.0.0.1:9876", "the list of Consul is served", 20)
+        eventually(lambda: "nameSvrIndex" in consul.registered_names(), "it registers", 20)
+    assert machine.show("nsaddrd.service", "NRestarts") == "0"
+    state = machine.run("stat", "-c", "%U %a", "/var/lib/nsaddrd").split()
+    assert state == ["nsaddrd", "700"]
+    assert "10.0.0.1:9876" in machine.run("sh", "-c", "cat /var/lib/nsaddrd/*")
+
+
+def test_systemd_knows_when_it_is_ready(machine, installed):
+    assert machine.state("nsaddrd.service") == "active"
+    assert machine.show("nsaddrd.service", "StatusText").startswith("clusters: 1 live")
+    assert (ask(machine).status, ask(machine).text) == (200, LIST)
+
+
+def test_it_has_no_rights(machine, installed):
+    status = machine.run("cat", f"/proc/{main_pid(machine)}/status")
+    assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+    assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
+    assert re.findall(r"^Cap(?:Prm|Eff|Bnd|Amb):\s+(\w+)$", status, re.MULTILINE) == ["0" * 16] * 4
+    assert machine.run("id", "-u", "nsaddrd").strip() == re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)[1]
+
+
+def test_a_reload_is_over_when_systemctl_says_so(machine, installed):
+    before = main_pid(machine)
+    machine.run("systemctl", "reload", "nsaddrd.service")
+    assert (machine.state("nsaddrd.service"), main_pid(machine)) == ("active", before)
+    assert ask(machine).text == LIST
+
+
+def test_an_upgrade_loses_no_request(machine, installed):
+    before = main_pid(machine)
+    answers, stop = [], threading.Event()
+
+    def keep_asking():
+        with machine.network():
+            while not stop.is_set():
+                try:
+                    answers.append(wire.get(PORT, "/rocketmq/a").text)
+                except OSError as error:
+                    answers.append(repr(error))
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    try:
+        machine.run("dpkg", "--force-confdef", "--force-confold", "--install", installed[1])
+        eventually(lambda: main_pid(machine) not in (0, before), "the new version runs", 20)
+        eventually(lambda: machine.state("nsaddrd.service") == "active", "it is ready", 20)
+    finally:
+        stop.set()
+        asking.join(20)
+    assert len(answers) > 10
+    assert set(answers) == {LIST}
+
+
+def test_an_upgrade_leaves_the_process_alone_if_the_config_is_bad(machine, installed):
+    before = main_pid(machine)
+    configure(machine, STATIC + "nonsense = 1;\n")
+    printed = machine.run("dpkg", "--force-confdef", "--force-confold", "--install", installed[1])
+    assert "not restarted because of its config" in printed
+    assert "nonsense" in printed
+    assert main_pid(machine) == before
+    assert ask(machine).text == LIST
+
+
+def test_after_a_crash_it_is_started_again(machine, installed):
+    before = main_pid(machine)
+    machine.run("systemctl", "kill", "--signal=KILL", "nsaddrd.service")
+    eventually(lambda: main_pid(machine) not in (0, before), "it is started again", 20)
+    assert ask(machine).text == LIST
+
+
+def test_when_it_hangs_it_is_started_again(machine, installed):
+    machine.run("mkdir", "-p", "/run/systemd/system/nsaddrd.service.d")
+    machine.run("sh", "-c", "printf '[Service]\\nWatchdogSec=1s\\n' >/run/systemd/system/nsaddrd.service.d/watchdog.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "nsaddrd.service")
+    before = main_pid(machine)
+    machine.run("systemctl", "kill", "--signal=STOP", "nsaddrd.service")
+    eventually(lambda: main_pid(machine) not in (0, before), "the watchdog ends it, and it is started again", 30)
+    assert ask(machine).text == LIST
+
+
+def test_with_a_bad_config_it_is_not_started_again_and_again(machine, installed):
+    configure(machine, "nonsense = 1;\n")
+    machine.fails("systemctl", "restart", "nsaddrd.service")
+    assert machine.state("nsaddrd.service") == "failed"
+    assert machine.show("nsaddrd.service", "ExecMainStatus") == "78"
+    assert "nonsense" in machine.journal()
+
+
+def test_without_the_socket_unit_it_listens_by_itself(machine, installed):
+    machine.run("systemctl", "disable", "--now", "nsaddrd.socket")
+    configure(machine, STATIC + 'listen = "127.0.0.1:8088";\n')
+    machine.run("systemctl", "restart", "nsaddrd.service")
+    with machine.network():
+        assert wire.get(8088, "/rocketmq/a").text == LIST
+
+
+def test_a_stop_is_a_clean_one(machine, installed):
+    machine.run("systemctl", "stop", "nsaddrd.socket", "nsaddrd.service")
+    assert machine.show("nsaddrd.service", "Result") == "success"
+    assert machine.show("nsaddrd.service", "ExecMainStatus") == "0"
+
+
+def test_a_removal_stops_it(machine, installed):
+    machine.run("dpkg", "--remove", "nsaddrd")
+    with machine.network(), pytest.raises(ConnectionRefusedError):
+        wire.get(PORT, "/healthz")
+
+
+def test_a_client_starts_it(machine, installed):
+    """The socket alone is enough: who asks first waits for the answer."""
+    machine.run("systemctl", "stop", "nsaddrd.service")
+    assert ask(machine).text == LIST
+    assert machine.state("nsaddrd.service") == "active"
