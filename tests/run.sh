@@ -16,7 +16,8 @@ Installs what the tests need (Debian packages, by root or sudo), builds, runs th
 ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything failed.
 
   build         gcc and clang, warnings are errors
-  lint          include directions, banned calls, documented options, format, clang-tidy, shellcheck
+  lint          include directions, banned calls, documented options, format, clang-tidy, shellcheck;
+                the alerts and the dashboard
   unit          unit tests and scenarios (ctest)
   unit-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
   validator     does the validator of histories find what breaks a promise, and nothing else?
@@ -293,7 +294,7 @@ install_needs() {
     if wanted torture coverage; then
         install_packages objcopy:binutils || return
     fi
-    if wanted daemon daemon-san daemon-tsan coverage; then
+    if wanted lint daemon daemon-san daemon-tsan coverage; then
         fetch_promtool || return
     fi
     if wanted packages; then
@@ -592,7 +593,7 @@ if wanted build; then
     build_gcc && build_clang && record build 0 0 0 $((SECONDS - started)) "gcc and clang, no warnings"
 fi
 if wanted lint && build_gcc && build_clang; then
-    pytest_tier lint build/nsaddrd tests/lint
+    pytest_tier lint build/nsaddrd tests/lint tests/monitoring
 fi
 if wanted unit && build_gcc; then
     ctest_tier unit build
