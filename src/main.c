@@ -82,7 +82,7 @@ struct daemon {
 
 static int complain(const struct error *error, int code)
 {
-    (void)fprintf(stderr, "nsaddrd: %s\n", error->text);
+    (void)fprintf(stderr, "%snsaddrd: %s\n", log_prefix(LOG_LEVEL_ERROR), error->text);
     return code;
 }
 
@@ -690,6 +690,7 @@ int main(int argc, char **argv)
 {
     struct error error;
     struct arguments arguments;
+    log_open();
     errno = 0;
     if (!arguments_parse(argc, argv, &arguments, &error))
         return complain(&error, errno == ENOMEM ? EXIT_FAILURE : EXIT_USAGE);

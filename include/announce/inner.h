@@ -15,6 +15,7 @@
 #include "announce/pace.h"
 #include "announce/registrations.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/timers.h"
 #include "consul/httpc.h"
 
@@ -53,10 +54,12 @@ struct announce {
     bool known;       /* all was read, and no call failed since */
     bool parent_seen; /* since the last pause without work: it may be written */
     bool maintain;    /* our maintenance is to be lifted, or to begin when we stop */
-    bool failing;
-    bool unlisted;     /* the catalog does not have us, and that was logged */
-    int64_t look_ms;   /* the last look at the table */
-    int64_t report_ms; /* not counted again before */
+    bool failing;     /* the last one that was tried was refused, or there was no answer */
+    struct log_complaint complaint;
+    struct log_limit refusals; /* while we stop */
+    bool unlisted;             /* the catalog does not have us, and that was logged */
+    int64_t look_ms;           /* the last look at the table */
+    int64_t report_ms;         /* not counted again before */
     int64_t verify_at_ms;
     int64_t progress_at_ms; /* CLOCK_NEVER: no long work */
     size_t registered_now;  /* since there was nothing to write */

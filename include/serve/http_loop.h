@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/attrs.h"
+#include "base/log.h"
 #include "serve/http_answer.h"
 
 struct error;
@@ -26,10 +27,10 @@ struct http_limits {
     unsigned max_connections;
     atomic_int_fast64_t header_timeout_ms; /* looked at with each turn of a loop */
     atomic_int_fast64_t idle_timeout_ms;
-    struct per_address *per_address;     /* NULL: no limit */
-    atomic_uint connections;             /* open now, without those told to end */
-    atomic_int_fast64_t drops_log_at_ms; /* not logged again before */
-    _Atomic(struct http_loop *) loops;   /* all of them; starts with NULL */
+    struct per_address *per_address; /* NULL: no limit */
+    atomic_uint connections;         /* open now, without those told to end */
+    struct log_limit drops;
+    _Atomic(struct http_loop *) loops; /* all of them; starts with NULL */
 };
 
 /* Answers connections to `fd`, a listening socket that does not block and that several loops may

@@ -29,6 +29,7 @@
 
 #include "base/attrs.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/timers.h"
 #include "consul/check_rows.h"
 #include "model/admission.h"
@@ -84,6 +85,8 @@ struct watch_context {
     unsigned unanswered; /* of them: neither read nor failed so far */
     unsigned unread;     /* of them: never read so far */
     unsigned failing;
+    struct log_complaint complaint; /* of them */
+    struct log_limit token_limit;
     struct mass_loss mass_loss;
     struct progress long_work;
 };
@@ -106,6 +109,7 @@ struct cluster_watch {
     uint64_t generation; /* the owner's: of the last names reply that listed it */
     bool listed;         /* in the names of the last reply */
     bool published;      /* the table knows it, if only by name */
+    bool twin_told;      /* that another one differs from it only in case, if there is one */
 
     struct watch_context *context;
     char *service;

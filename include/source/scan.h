@@ -65,6 +65,7 @@
 
 #include "base/attrs.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/timers.h"
 #include "consul/check_rows.h"
 #include "source/wakes.h"
@@ -112,6 +113,7 @@ struct scan {
     struct seen *seen; /* all clusters, side by side: they are walked for every reply */
     size_t count;
     size_t room;
+    struct log_complaint complaint;
     size_t names; /* of all services in the datacenter; each wake costs Consul something for each */
 };
 

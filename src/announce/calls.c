@@ -16,10 +16,11 @@
 void announce_note_failure(struct announce *a, const char *doing, const char *error)
 {
     char text[METRIC_ERROR_SIZE];
-    if (!a->failing)
-        LOG_WARN("cannot register in Consul, trying again", F_STR("doing", doing),
-                 F_STR("error", error));
+    unsigned left_out;
     a->failing = true;
+    if (log_complaint_begins(&a->complaint, httpc_now(a->httpc), &left_out))
+        LOG_WARN("cannot register in Consul, trying again", F_STR("doing", doing),
+                 F_STR("error", error), F_SOME("left_out", left_out));
     (void)snprintf(text, sizeof text, "%s: %s", doing, error);
     consul_metrics_registration_failed(httpc_metrics(a->httpc), text, clock_wall_ms());
 }

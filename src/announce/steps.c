@@ -18,10 +18,11 @@ static void finish(struct announce *a)
 {
     bool read = a->read_now;
     size_t registered = a->registered_now;
+    bool well_again = read && a->refused_now == 0 && log_complaint_ends(&a->complaint);
     if (registered + a->removed_now > 0)
         LOG_INFO("registrations in Consul brought up to date", F_STR("service", a->who.parent_id),
                  F_INT("registered", registered), F_INT("removed", a->removed_now));
-    else if (read && a->failing && a->refused_now == 0)
+    else if (well_again)
         LOG_INFO("registrations in Consul are as they should be",
                  F_STR("service", a->who.parent_id));
     if (read)

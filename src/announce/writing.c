@@ -15,6 +15,7 @@
 /* More writes than this are work whose progress is logged. */
 #define LONG_WORK 100
 #define PROGRESS_MS 10000
+#define REFUSALS_LOGGED 10
 
 /* A line at the start of long work, and now and then. */
 static void log_progress(struct announce *a)
@@ -65,14 +66,24 @@ static void note_written(struct announce *a, enum need done)
 /* Consul wants fewer writes: this one keeps its turn. */
 static void note_pace(struct announce *a, const char *id, const char *error)
 {
+    unsigned left_out;
     (void)pace_refused(&a->pace, &a->jitter, httpc_now(a->httpc));
     if (a->writing != NULL)
         registrations_queue(a->set, a->writing, a->writing_turn);
-    if (!a->failing)
-        LOG_WARN("Consul wants fewer writes, slowing down", F_STR("service", id),
-                 F_STR("error", error));
     a->failing = true;
+    if (log_complaint_begins(&a->complaint, httpc_now(a->httpc), &left_out))
+        LOG_WARN("Consul wants fewer writes, slowing down", F_STR("service", id),
+                 F_STR("error", error), F_SOME("left_out", left_out));
     consul_metrics_registration_failed(httpc_metrics(a->httpc), error, clock_wall_ms());
+}
+
+/* There may be thousands. How many are left is said at the end. */
+static void note_refusal(struct announce *a, const char *id, const char *error)
+{
+    unsigned left_out;
+    if (log_limit_pass(&a->refusals, REFUSALS_LOGGED, httpc_now(a->httpc), &left_out))
+        LOG_WARN("cannot deregister while stopping", F_STR("service", id), F_STR("error", error),
+                 F_SOME("left_out", left_out));
 }
 
 /* Without a reply the rest would only wait for the same. But an agent that has just put a thousand
@@ -98,8 +109,7 @@ static void on_written(struct announce *a, const struct httpc_reply *reply, enum
     } else if (pace_is_refusal(reply->status)) {
         note_pace(a, id, error.text);
     } else if (a->draining) {
-        LOG_WARN("cannot deregister while stopping", F_STR("service", id),
-                 F_STR("error", error.text));
+        note_refusal(a, id, error.text);
         if (reply->status == 0 && !answers_again(a)) {
             announce_end_drain(a);
             return;

@@ -6,10 +6,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 /* A line longer than a pipe's atomic write could be torn apart by another writer's. */
 #define LINE_MAX_BYTES 4096
@@ -19,8 +22,12 @@
 /* Least room behind a key for a number or a cut value, and the end of the line. */
 #define FIELD_ROOM 64
 
+/* Who looks sees that it comes and goes. */
+#define COMPLAINT_BURST 10
+
 static atomic_int min_level = LOG_LEVEL_INFO;
 static atomic_int line_format = LOG_FORMAT_LOGFMT;
+static atomic_bool to_journal;
 
 void log_configure(enum log_level level, enum log_format format)
 {
@@ -28,9 +35,56 @@ void log_configure(enum log_level level, enum log_format format)
     atomic_store(&line_format, (int)format);
 }
 
+/* "<device>:<inode>" of what the service manager opened for us: it may be redirected since. */
+void log_open(void)
+{
+    struct stat st;
+    char *end;
+    const char *stream = getenv("JOURNAL_STREAM");
+    bool same = false;
+    if (stream != NULL && fstat(STDERR_FILENO, &st) == 0) {
+        unsigned long long device = strtoull(stream, &end, 10);
+        same = *end == ':' && device == st.st_dev && strtoull(end + 1, &end, 10) == st.st_ino &&
+               *end == '\0';
+    }
+    atomic_store(&to_journal, same);
+}
+
+const char *log_prefix(enum log_level level)
+{
+    static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>"}; /* as in syslog(3) */
+    return atomic_load_explicit(&to_journal, memory_order_relaxed) ? prefixes[level] : "";
+}
+
+bool log_limit_pass(struct log_limit *l, unsigned burst, int64_t now_ms, unsigned *left_out)
+{
+    int_fast64_t began_ms = atomic_load(&l->began_ms);
+    if (now_ms - began_ms >= LOG_LIMIT_MS &&
+        atomic_compare_exchange_strong(&l->began_ms, &began_ms, now_ms))
+        atomic_store(&l->passed, 0);
+    bool pass = atomic_fetch_add(&l->passed, 1) < burst;
+    *left_out = pass ? atomic_exchange(&l->left_out, 0) : atomic_fetch_add(&l->left_out, 1);
+    return pass;
+}
+
+bool log_complaint_begins(struct log_complaint *c, int64_t now_ms, unsigned *left_out)
+{
+    bool say = !c->told && log_limit_pass(&c->limit, COMPLAINT_BURST, now_ms, left_out);
+    c->told |= say;
+    return say;
+}
+
+bool log_complaint_ends(struct log_complaint *c)
+{
+    bool told = c->told;
+    c->told = false;
+    return told;
+}
+
 struct line {
     char bytes[LINE_MAX_BYTES];
     size_t len;
+    size_t first; /* where the first field begins */
 };
 
 /* One byte always stays free for the newline. */
@@ -48,27 +102,43 @@ static void put_text(struct line *l, const char *text)
     put(l, text, strlen(text));
 }
 
-/* Bytes outside printable ASCII become \uXXXX: a byte of a peer's broken UTF-8 could otherwise
- * make the whole line unreadable for a strict reader. */
+/* Of those that could end a line for some reader, or show it in another order than it stands. */
+static bool is_deceiving(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+}
+
+/* One character, or one byte that belongs to none. */
+static void put_escaped(struct line *l, const char *text, size_t len, uint32_t c)
+{
+    char escaped[8];
+    if (c == '"' || c == '\\') {
+        put(l, "\\", 1);
+        put(l, text, len);
+    } else if (len > 0 && !is_deceiving(c)) {
+        put(l, text, len);
+    } else {
+        (void)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)c & 0xffff);
+        put_text(l, escaped);
+    }
+}
+
+/* A byte of a peer's broken UTF-8 could make the whole line unreadable for a strict reader: it
+ * becomes \u00XX. */
 static void put_quoted(struct line *l, const char *text)
 {
     put(l, "\"", 1);
     size_t end = l->len + VALUE_MAX_BYTES;
-    for (const char *c = text; *c != '\0'; c++) {
+    for (const char *at = text; *at != '\0';) {
         if (l->len + 8 > end || l->len + 16 > sizeof l->bytes) {
             put_text(l, "...");
             break;
         }
-        unsigned char byte = (unsigned char)*c;
-        char escaped[8];
-        if (byte == '"' || byte == '\\')
-            put(l, (char[]){'\\', *c}, 2);
-        else if (byte >= 0x20 && byte < 0x7f)
-            put(l, c, 1);
-        else {
-            (void)snprintf(escaped, sizeof escaped, "\\u%04x", byte);
-            put_text(l, escaped);
-        }
+        uint32_t c = 0;
+        size_t len = utf8_decode(at, &c);
+        put_escaped(l, at, len, len > 0 ? c : (unsigned char)*at);
+        at += len > 0 ? len : 1;
     }
     put(l, "\"", 1);
 }
@@ -85,7 +155,7 @@ static bool is_plain(const char *text)
 
 static void put_key(struct line *l, bool json, const char *key)
 {
-    if (l->len > (json ? 1u : 0u))
+    if (l->len > l->first)
         put(l, json ? "," : " ", 1);
     if (json)
         put_quoted(l, key);
@@ -115,12 +185,16 @@ void log_write(enum log_level level, const char *message, const struct log_field
     clock_format(clock_wall_ms(), now);
 
     struct line l = {.len = 0};
+    put_text(&l, log_prefix(level));
     if (json)
         put(&l, "{", 1);
+    l.first = l.len;
     put_string(&l, json, "ts", now);
     put_string(&l, json, "level", names[level]);
     put_string(&l, json, "msg", message);
     for (size_t i = 0; i < count; i++) {
+        if (fields[i].key == NULL)
+            continue;
         if (l.len + strlen(fields[i].key) + FIELD_ROOM > sizeof l.bytes)
             break;
         if (fields[i].text != NULL) {

@@ -39,7 +39,6 @@
 #define DROPS_PER_TURN 8
 /* The kernel counts a peer's silence in ticks of up to 10 ms. */
 #define TICKS_MS 20
-#define DROPS_LOGGED_EVERY_MS (60 * 1000)
 #define NS_PER_MS 1000000
 /* At the end: for a request that has begun, and for one that may be on its way. */
 #define FINISH_WAITING_MS 1000
@@ -75,13 +74,11 @@ struct peer {
 static void note_drop(struct http_loop *l, enum http_drop why, int64_t now_ms)
 {
     http_metrics_dropped(l->answers.counters, why);
-    int_fast64_t at_ms = atomic_load(&l->limits->drops_log_at_ms);
-    if (why == HTTP_DROP_IDLE_TIMEOUT || now_ms < at_ms ||
-        !atomic_compare_exchange_strong(&l->limits->drops_log_at_ms, &at_ms,
-                                        now_ms + DROPS_LOGGED_EVERY_MS))
+    unsigned left_out;
+    if (why == HTTP_DROP_IDLE_TIMEOUT || !log_limit_pass(&l->limits->drops, 1, now_ms, &left_out))
         return;
     LOG_WARN("dropping connections", F_STR("why", http_drop_name(why)),
-             F_INT("open", atomic_load(&l->limits->connections)));
+             F_INT("open", atomic_load(&l->limits->connections)), F_SOME("left_out", left_out));
 }
 
 /* The library closes it as soon as it sees the end; until then the number is not used again. */

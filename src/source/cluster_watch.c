@@ -58,13 +58,16 @@ void watch_context_clear(struct watch_context *x)
 
 bool watch_context_refused(struct watch_context *x)
 {
+    unsigned left_out;
     struct error error = {.text = ""};
     bool changed = httpc_reload_token(x->httpc, &error);
     if (changed)
         LOG_INFO("using the new token of the token file",
                  F_STR("file", x->config->consul.token_file));
-    else if (error.text[0] != '\0')
-        LOG_WARN("cannot read the token file again", F_STR("error", error.text));
+    else if (error.text[0] != '\0' &&
+             log_limit_pass(&x->token_limit, 1, httpc_now(x->httpc), &left_out))
+        LOG_WARN("cannot read the token file again", F_STR("error", error.text),
+                 F_SOME("left_out", left_out));
     return changed;
 }
 
@@ -116,13 +119,16 @@ void cluster_watch_plan_sweep(struct cluster_watch *w)
  * ten thousand clusters have only one thing to say. */
 static void note_failure(struct cluster_watch *w, const char *error, int64_t retry_ms)
 {
-    if (w->failing)
-        return;
+    struct watch_context *x = w->context;
+    unsigned left_out;
+    bool again = w->failing;
+    x->failing += !again;
     w->failing = true;
-    if (w->context->failing++ == 0)
+    if (log_complaint_begins(&x->complaint, httpc_now(x->httpc), &left_out))
         LOG_WARN("cannot read a cluster from Consul, what is served stays", F_STR("cluster", w->id),
-                 F_STR("error", error), F_INT("next_try_ms", retry_ms));
-    else
+                 F_STR("error", error), F_INT("next_try_ms", retry_ms),
+                 F_SOME("left_out", left_out));
+    else if (!again)
         LOG_DEBUG("cannot read a further cluster", F_STR("cluster", w->id), F_STR("error", error));
 }
 
@@ -131,7 +137,7 @@ static void note_success(struct cluster_watch *w)
     if (!w->failing)
         return;
     w->failing = false;
-    if (--w->context->failing == 0)
+    if (--w->context->failing == 0 && log_complaint_ends(&w->context->complaint))
         LOG_INFO("all clusters can be read from Consul", F_STR("last", w->id));
 }
 

@@ -25,6 +25,7 @@ struct merge {
     unsigned complete;              /* of them: read as a whole */
     bool ready;                     /* the registry knows */
     bool waiting_for_list;          /* the first one makes ready */
+    struct log_limit memory_limit;
 };
 
 struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), void *arg,
@@ -99,6 +100,16 @@ void merge_first_read(struct merge *m, enum first_read how)
     m->changed(m->arg);
 }
 
+/* `id` NULL: of no particular cluster. Tried again soon, for each cluster. */
+static bool no_memory(struct merge *m, const char *id)
+{
+    unsigned left_out;
+    if (log_limit_pass(&m->memory_limit, 1, clock_mono_ms(), &left_out))
+        LOG_ERROR("out of memory: a change waits, what is served stays",
+                  F_STR("cluster", id != NULL ? id : ""), F_SOME("left_out", left_out));
+    return false;
+}
+
 bool merge_begin(struct merge *m)
 {
     const struct table *now = registry_acquire(m->registry, NULL);
@@ -107,9 +118,7 @@ bool merge_begin(struct merge *m)
     m->next_reports = false;
     m->next_has_list = false;
     table_unref(now);
-    if (m->next == NULL)
-        LOG_ERROR("out of memory: a change waits, what is served stays");
-    return m->next != NULL;
+    return m->next != NULL || no_memory(m, NULL);
 }
 
 static bool same(const struct cluster *a, const struct cluster *b)
@@ -146,12 +155,6 @@ static void log_gone(const struct cluster *old, const char *why)
              F_STR("why", why));
 }
 
-static bool no_memory(const char *id)
-{
-    LOG_ERROR("out of memory: a change waits, what is served stays", F_STR("cluster", id));
-    return false;
-}
-
 /* `new` (borrowed; NULL: the cluster is gone) is in the place of `old`. */
 static void note_change(struct merge *m, const struct cluster *old, const struct cluster *new,
                         const char *why)
@@ -174,7 +177,7 @@ static bool put(struct merge *m, const struct cluster *old, const struct cluster
         cluster_confirm(c, cluster_confirmed_ms(old));
         (void)cluster_ref(old); /* noted when the table has it no more */
     }
-    bool ok = table_set(m->next, c) || no_memory(c->id);
+    bool ok = table_set(m->next, c);
     if (ok && changed) {
         note_change(m, old, c, why);
         m->next_has_list |= c->body_len > 0;
@@ -219,7 +222,7 @@ static bool place(struct merge *m, const struct cluster_parts *parts, const char
         p.change = old->notes->change;
         c = cluster_make(&p);
     }
-    return c != NULL ? put(m, old, c, changed, why) : no_memory(p.id);
+    return (c != NULL && put(m, old, c, changed, why)) || no_memory(m, p.id);
 }
 
 static bool is_pinned(const struct merge *m, const char *id)
@@ -260,7 +263,7 @@ bool merge_remove_pinned(struct merge *m, const char *id, const char *why)
     if (old == NULL)
         return true;
     (void)cluster_ref(old);
-    bool ok = table_remove(m->next, id) || no_memory(id);
+    bool ok = table_remove(m->next, id) || no_memory(m, id);
     if (ok)
         note_change(m, old, NULL, why);
     cluster_unref(old);

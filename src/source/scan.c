@@ -210,7 +210,7 @@ static void note_working(struct scan *s)
         return;
     s->context->scan_fails = fails;
     watch_context_report(s->context);
-    if (!fails)
+    if (!fails && log_complaint_ends(&s->complaint))
         LOG_INFO("the checks in Consul can be followed", F_INT("clusters", s->count));
     for (size_t i = 0; i < s->count; i++)
         cluster_watch_plan_sweep(s->seen[i].watch);
@@ -219,6 +219,7 @@ static void note_working(struct scan *s)
 static void fail(struct view *v, const struct httpc_reply *reply, const char *error)
 {
     struct watch_context *x = v->scan->context;
+    unsigned left_out;
     if (reply != NULL)
         consul_metrics_unusable(httpc_metrics(x->httpc), error);
     if (reply != NULL && reply->status == 403 && watch_context_refused(x))
@@ -226,10 +227,11 @@ static void fail(struct view *v, const struct httpc_reply *reply, const char *er
     int64_t wait = backoff_next_ms(&v->backoff, &x->jitter);
     for (size_t i = 0; i < v->scan->count; i++)
         v->scan->seen[i].next[v->kind] = (struct sight){.known = false};
-    if (!x->scan_fails)
+    if (log_complaint_begins(&v->scan->complaint, httpc_now(x->httpc), &left_out))
         LOG_WARN(
             "cannot follow the checks in Consul: clusters are read in turn, what is served stays",
-            F_STR("checks", states[v->kind]), F_STR("error", error), F_INT("next_try_ms", wait));
+            F_STR("checks", states[v->kind]), F_STR("error", error), F_INT("next_try_ms", wait),
+            F_SOME("left_out", left_out));
     v->index = 0;
     v->failing = true;
     note_working(v->scan);
@@ -430,6 +432,7 @@ void scan_stop(struct scan *s)
         v->failing = false;
     }
     s->context->scan_fails = false;
+    (void)log_complaint_ends(&s->complaint);
     for (size_t i = 0; i < s->count; i++) {
         memset(s->seen[i].now, 0, sizeof s->seen[i].now);
         memset(s->seen[i].next, 0, sizeof s->seen[i].next);

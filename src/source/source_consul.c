@@ -72,6 +72,8 @@ struct source {
     bool told_unreachable; /* the merge knows */
     bool told_partly;      /* the merge knows */
     bool failing;
+    struct log_complaint complaint; /* of that */
+    struct log_limit memory_limit;
     size_t names;       /* of all services in the names reply being taken */
     size_t matching;    /* names with our prefix in the names reply being taken */
     size_t found;       /* new clusters in it */
@@ -319,20 +321,24 @@ static int compare_folded(const void *a, const void *b)
 }
 
 /* Consul finds services without regard to case, so such a pair shares its reads; each keeps to the
- * rows of its own spelling, but it is hardly meant. Said when names are new. */
+ * rows of its own spelling, but it is hardly meant. Said when one of them is new. */
 static void note_twins(const struct source *s)
 {
     size_t count = 0;
-    const struct cluster_watch **all = calloc(HASH_COUNT(s->watches) + 1, sizeof *all);
+    struct cluster_watch **all = calloc(HASH_COUNT(s->watches) + 1, sizeof *all);
     if (all == NULL)
         return;
-    for (const struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
+    for (struct cluster_watch *w = s->watches; w != NULL; w = w->hh.next)
         all[count++] = w;
     qsort(all, count, sizeof *all, compare_folded);
-    for (size_t i = 1; i < count; i++)
-        if (compare_folded(&all[i - 1], &all[i]) == 0)
+    for (size_t i = 1; i < count; i++) {
+        bool twins = compare_folded(&all[i - 1], &all[i]) == 0;
+        if (twins && !(all[i - 1]->twin_told && all[i]->twin_told))
             LOG_WARN("two clusters differ only in case", F_STR("cluster", all[i - 1]->id),
                      F_STR("other", all[i]->id));
+        all[i - 1]->twin_told |= twins;
+        all[i]->twin_told |= twins;
+    }
     free(all);
 }
 
@@ -371,15 +377,16 @@ static bool take_names(struct source *s, const struct httpc_reply *reply, struct
 static void names_failed(struct source *s, const struct httpc_reply *reply, const char *error)
 {
     struct watch_context *x = &s->context;
+    unsigned left_out;
     if (reply != NULL)
         consul_metrics_unusable(httpc_metrics(x->httpc), error);
     if (reply != NULL && reply->status == 403 && watch_context_refused(x))
         backoff_reset(&s->backoff);
     int64_t wait = backoff_next_ms(&s->backoff, &x->jitter);
-    if (!s->failing)
+    if (log_complaint_begins(&s->complaint, httpc_now(x->httpc), &left_out))
         LOG_WARN("cannot read the services from Consul, what is served stays",
                  F_STR("consul", x->config->consul.address), F_STR("error", error),
-                 F_INT("next_try_ms", wait));
+                 F_INT("next_try_ms", wait), F_SOME("left_out", left_out));
     s->failing = true;
     s->index = 0;
     if (x->unread < x->clusters) /* clusters of an earlier run can be read all the same */
@@ -396,7 +403,7 @@ static void names_failed(struct source *s, const struct httpc_reply *reply, cons
 static void names_answered(struct source *s)
 {
     backoff_reset(&s->backoff);
-    if (s->failing || !s->named)
+    if (log_complaint_ends(&s->complaint) || !s->named)
         LOG_INFO("reading from Consul", F_STR("consul", s->context.config->consul.address),
                  F_INT("clusters", s->context.clusters));
     if (s->failing)
@@ -504,13 +511,15 @@ static bool adopt(const struct cluster *c, void *arg)
 static void begin(void *arg)
 {
     struct source *s = arg;
+    unsigned left_out;
     const struct table *restored = merge_table(s->context.merge);
     s->out_of_memory = false;
     table_each(restored, adopt, s);
     table_unref(restored);
     if (s->out_of_memory) {
-        LOG_ERROR("cannot watch the restored clusters, trying again",
-                  F_STR("error", "out of memory"));
+        if (log_limit_pass(&s->memory_limit, 1, httpc_now(s->context.httpc), &left_out))
+            LOG_ERROR("cannot watch the restored clusters, trying again",
+                      F_STR("error", "out of memory"), F_SOME("left_out", left_out));
         httpc_timer_set(s->context.httpc, &s->timer,
                         httpc_now(s->context.httpc) + BACKOFF_FIRST_MS);
         return;

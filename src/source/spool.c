@@ -56,7 +56,7 @@ struct spool {
     bool whole_wanted; /* whatever the journal's size */
     bool dirty;        /* there are changes that no write of the whole was started for */
     bool pending;      /* there are changes that neither that nor a sync was started for */
-    bool failing;
+    struct log_complaint complaint;
 };
 
 static const char *or_dash(const char *text)
@@ -176,10 +176,10 @@ static bool sync_journal(void *arg, struct error *reterr)
 /* Only a write of the whole makes up for it. */
 static void note_failure(struct spool *s, const char *error)
 {
-    if (!s->failing)
+    unsigned left_out;
+    if (log_complaint_begins(&s->complaint, clock_mono_ms(), &left_out))
         LOG_ERROR("cannot write the state file, serving goes on", F_STR("error", error),
-                  F_INT("next_try_ms", RETRY_MS));
-    s->failing = true;
+                  F_INT("next_try_ms", RETRY_MS), F_SOME("left_out", left_out));
     s->whole_wanted = true;
     consul_metrics_state_failed(httpc_metrics(s->httpc), error, clock_wall_ms());
 }
@@ -205,9 +205,8 @@ static void whole_written(struct spool *s, bool ok, const char *error)
     buf_clear(&s->since);
     s->journal_stopped = false;
     s->whole_wanted = false;
-    if (s->failing)
+    if (log_complaint_ends(&s->complaint))
         LOG_INFO("the state file is written again", F_STR("dir", s->config->state.dir));
-    s->failing = false;
 }
 
 static void journal_synced(struct spool *s, bool ok, const char *error)

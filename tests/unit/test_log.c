@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -201,6 +202,175 @@ TEST(test_log__leaves_errno_alone)
     (void)written();
     assert_int_equal(after, ENOENT);
 }
+/* -- text of peers --------------------------------------------------------------------------- */
+
+TEST(test_log__keeps_valid_utf8)
+{
+    static const char name[] = "集群-ü-🚀";
+    LOG_INFO("x", F_STR("v", name));
+    assert_non_null(strstr(written(), name));
+}
+
+/* Next line (C1), line and paragraph separators, marks and overrides of the direction, BOM. */
+TEST(test_log__escapes_characters_that_end_a_line_or_turn_it_around)
+{
+    LOG_INFO("x",
+             F_STR("v", "\u00a0|\xc2\x85|\u2028|\u2029|\u202a|\u202e|\u2066|\u2069|\u200f|\ufeff"));
+    assert_non_null(strstr(written(), "v=\"\u00a0|\\u0085|\\u2028|\\u2029|\\u202a|\\u202e|\\u2066|"
+                                      "\\u2069|\\u200f|\\ufeff\"\n"));
+}
+
+TEST(test_log__escapes_bytes_that_are_no_character)
+{
+    /* Cut, overlong, a surrogate, too large, a lonely byte. */
+    LOG_INFO("x", F_STR("v", "\xe9\x9b|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80|\xff"));
+    assert_non_null(strstr(written(), "v=\"\\u00e9\\u009b|\\u00c0\\u00af|\\u00ed\\u00a0\\u0080|"
+                                      "\\u00f4\\u0090\\u0080\\u0080|\\u00ff\"\n"));
+}
+
+TEST(test_log__cuts_between_two_characters)
+{
+    for (size_t lead = 0; lead < 4; lead++) {
+        char big[3000];
+        size_t len = 0;
+        memset(big, 'x', lead);
+        for (len = lead; len + 4 < sizeof big; len += 4)
+            memcpy(big + len, "🚀", 4);
+        big[len] = '\0';
+        LOG_INFO("x", F_STR("v", big));
+    }
+    const char *text = written();
+    size_t cuts = 0;
+    for (const char *at = text; (at = strstr(at, "...\"")) != NULL; at++)
+        cuts += memcmp(at - 4, "🚀", 4) == 0;
+    assert_int_equal(cuts, 4);
+    assert_null(strstr(text, "\\u"));
+}
+
+TEST(test_log__json_can_be_read_whatever_a_peer_says)
+{
+    unsigned seed = 1;
+    for (int round = 0; round < 3000; round++) {
+        char bytes[40];
+        size_t len = (size_t)round % (sizeof bytes - 1);
+        for (size_t i = 0; i < len; i++) {
+            seed = seed * 1103515245 + 12345;
+            bytes[i] = (char)(1 + (seed >> 16) % 255);
+        }
+        bytes[len] = '\0';
+        log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+        LOG_INFO("x", F_STR("v", bytes));
+        char line[1024];
+        ssize_t n = read(reader, line, sizeof line);
+        assert_true(n > 0 && line[n - 1] == '\n');
+        cJSON *json = cJSON_ParseWithLength(line, (size_t)n);
+        if (json == NULL)
+            fail_msg("%.*s", (int)n, line);
+        cJSON_Delete(json);
+        assert_ptr_equal(memchr(line, '\n', (size_t)n), line + n - 1);
+    }
+}
+
+TEST(test_log__a_field_of_nothing_is_left_out)
+{
+    LOG_INFO("x", F_SOME("left_out", 0), F_SOME("more", 2));
+    assert_non_null(strstr(written(), "msg=x more=2\n"));
+}
+
+/* -- the journal ----------------------------------------------------------------------------- */
+
+static void say_journal(const char *extra)
+{
+    struct stat st;
+    char stream[64];
+    assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+    (void)snprintf(stream, sizeof stream, "%ju:%ju%s", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+                   extra);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_open();
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+}
+
+TEST(test_log__lines_for_the_journal_have_their_level_in_front)
+{
+    say_journal("");
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_LOGFMT);
+    LOG_DEBUG("x", F_INT("n", 1));
+    LOG_INFO("x", F_INT("n", 1));
+    LOG_WARN("x", F_INT("n", 1));
+    LOG_ERROR("x", F_INT("n", 1));
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
+    LOG_INFO("x", F_INT("n", 1));
+    log_open();
+    LOG_INFO("x", F_INT("n", 1));
+    const char *text = written();
+    assert_int_equal(strncmp(text, "<7>ts=", 6), 0);
+    assert_non_null(strstr(text, "\n<6>ts="));
+    assert_non_null(strstr(text, "\n<4>ts="));
+    assert_non_null(strstr(text, "\n<3>ts="));
+    assert_non_null(strstr(text, "\n<6>{\"ts\":"));
+    assert_non_null(strstr(text, "\n{\"ts\":"));
+}
+
+TEST(test_log__what_is_not_the_journal_has_no_level_in_front)
+{
+    say_journal("0");
+    assert_string_equal(log_prefix(LOG_LEVEL_ERROR), "");
+    say_journal("x");
+    assert_string_equal(log_prefix(LOG_LEVEL_ERROR), "");
+    assert_int_equal(setenv("JOURNAL_STREAM", "", 1), 0);
+    log_open();
+    assert_string_equal(log_prefix(LOG_LEVEL_ERROR), "");
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+}
+
+/* -- how often ------------------------------------------------------------------------------- */
+
+#define NOW INT64_C(1000000)
+
+TEST(test_log__a_limit_lets_some_through_and_counts_the_rest)
+{
+    struct log_limit limit = {0};
+    unsigned left_out = 7;
+    assert_true(log_limit_pass(&limit, 2, NOW, &left_out));
+    assert_int_equal(left_out, 0);
+    assert_true(log_limit_pass(&limit, 2, NOW, &left_out));
+    for (int i = 0; i < 5; i++)
+        assert_false(log_limit_pass(&limit, 2, NOW + LOG_LIMIT_MS - 1, &left_out));
+    assert_true(log_limit_pass(&limit, 2, NOW + LOG_LIMIT_MS, &left_out));
+    assert_int_equal(left_out, 5);
+    assert_true(log_limit_pass(&limit, 2, NOW + LOG_LIMIT_MS, &left_out));
+    assert_int_equal(left_out, 0);
+}
+
+TEST(test_log__a_complaint_is_made_once_and_its_end_only_after_it)
+{
+    struct log_complaint complaint = {.told = false};
+    unsigned left_out;
+    assert_false(log_complaint_ends(&complaint));
+    assert_true(log_complaint_begins(&complaint, NOW, &left_out));
+    assert_false(log_complaint_begins(&complaint, NOW + 1, &left_out));
+    assert_true(log_complaint_ends(&complaint));
+    assert_false(log_complaint_ends(&complaint));
+}
+
+/* It comes and goes, then it stays: the last word is true a minute later at most. */
+TEST(test_log__a_complaint_that_comes_and_goes_is_held_to_a_rate)
+{
+    struct log_complaint complaint = {.told = false};
+    unsigned left_out, said = 0, ended = 0;
+    for (int i = 0; i < 100; i++) {
+        said += log_complaint_begins(&complaint, NOW + i, &left_out);
+        ended += log_complaint_ends(&complaint);
+    }
+    assert_int_equal(said, 10);
+    assert_int_equal(ended, 10);
+    assert_false(log_complaint_begins(&complaint, NOW + LOG_LIMIT_MS - 1, &left_out));
+    assert_true(log_complaint_begins(&complaint, NOW + LOG_LIMIT_MS, &left_out));
+    assert_int_equal(left_out, 91);
+    assert_true(log_complaint_ends(&complaint));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +388,24 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log__writes_json_objects, begin, end),
         cmocka_unit_test_setup_teardown(test_log__json_stays_valid_when_values_are_cut, begin, end),
         cmocka_unit_test_setup_teardown(test_log__leaves_errno_alone, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__keeps_valid_utf8, begin, end),
+        cmocka_unit_test_setup_teardown(
+            test_log__escapes_characters_that_end_a_line_or_turn_it_around, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__escapes_bytes_that_are_no_character, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__cuts_between_two_characters, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__json_can_be_read_whatever_a_peer_says, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(test_log__a_field_of_nothing_is_left_out, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__lines_for_the_journal_have_their_level_in_front,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(test_log__what_is_not_the_journal_has_no_level_in_front,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(test_log__a_limit_lets_some_through_and_counts_the_rest,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(
+            test_log__a_complaint_is_made_once_and_its_end_only_after_it, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__a_complaint_that_comes_and_goes_is_held_to_a_rate,
+                                        begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
