@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real tier: nsaddrd between a real Consul, a real fabio and real RocketMQ.
+"""The real tier: nsaddrd between a real Consul, a real fabio and real RocketMQ, also under a real Nomad.
 
 Needs Go, a JDK and Maven (parts/build.sh). Without them it fails; whether to run it at all is for
 the caller to decide.

@@ -6,8 +6,8 @@
 # kept under a key made of them, so a changed pin is a new build and an unchanged one costs nothing.
 # Progress goes to stderr. The only line on stdout is the folder that has every part by its name:
 #
-#   consul fabio rocketmq-go rocketmq-go-rc5    programs
-#   rocketmq-4.5.2 rocketmq-4.7.1               lib: jars; classes: our Java programs for them
+#   consul fabio nomad rocketmq-go rocketmq-go-rc5    programs
+#   rocketmq-4.5.2 rocketmq-4.7.1                     lib: jars; classes: our Java programs for them
 #
 # Needs Go 1.25, a JDK and Maven, and a Go module proxy and Maven Central for what is not built yet.
 set -eu
@@ -58,12 +58,12 @@ build() {
 }
 
 # A copy of the module is built: nothing is ever written into the tree. Without cgo the Go client
-# takes $HOME for its home, where it keeps the last list it saw.
+# takes $HOME for its home, where it keeps the last list it saw; Nomad does not build without it.
 go_part() {
-    stage=$1 module=$2 package=$3
+    stage=$1 module=$2 package=$3 cgo=${4:-0}
     cp -r "$parts/$module" "$stage/module" &&
         cd "$stage/module" &&
-        GOFLAGS='' GOWORK=off CGO_ENABLED=0 nice -n 10 go build -mod=readonly \
+        GOFLAGS='' GOWORK=off CGO_ENABLED="$cgo" nice -n 10 go build -mod=readonly \
             -trimpath -buildvcs=false -ldflags='-s -w' -o "$stage/program" "$package" &&
         rm -rf "$stage/module"
 }
@@ -82,6 +82,8 @@ build consul "$(key_of consul/go.mod consul/go.sum)" \
     go_part consul github.com/hashicorp/consul
 build fabio "$(key_of fabio/go.mod fabio/go.sum)" \
     go_part fabio github.com/fabiolb/fabio
+build nomad "$(key_of nomad/go.mod nomad/go.sum)" \
+    go_part nomad github.com/hashicorp/nomad 1
 for module in rocketmq-go rocketmq-go-rc5; do
     build "$module" "$(key_of "$module/go.mod" "$module/go.sum" "$module/main.go")" \
         go_part "$module" .

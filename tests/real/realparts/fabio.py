@@ -6,37 +6,19 @@ from .ports import free_port
 from .waiting import until
 
 
-class Fabio:
-    def __init__(self, run, consul):
-        self._run = run
-        self._consul = consul
-        self.address = f"127.0.0.1:{free_port()}"
-        self._ui = f"127.0.0.1:{free_port()}"
-        self._process = None
+class RunningFabio:
+    """A fabio that somebody else started."""
 
-    def __enter__(self):
-        self._process = self._run.start(
-            "fabio",
-            [
-                self._run.parts / "fabio",
-                "-proxy.addr",
-                self.address,
-                "-ui.addr",
-                self._ui,
-                "-registry.consul.addr",
-                self._consul.address,
-                "-registry.consul.register.enabled=false",
-            ],
-        )
+    def __init__(self, address, ui):
+        self.address = address
+        self._ui = ui
+
+    def await_up(self):
         until(
             "fabio's health page",
             lambda: web.get(self._ui, "/health"),
             lambda reply: reply.status == 200,
         )
-        return self
-
-    def __exit__(self, *_):
-        self._process.kill()
 
     def routes(self):
         """What it routes now, as pairs of path and address."""
@@ -55,3 +37,31 @@ class Fabio:
             lambda routes: (path, address) in routes,
             timeout,
         )
+
+
+class Fabio(RunningFabio):
+    def __init__(self, run, consul):
+        super().__init__(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}")
+        self._run = run
+        self._consul = consul
+        self._process = None
+
+    def __enter__(self):
+        self._process = self._run.start(
+            "fabio",
+            [
+                self._run.parts / "fabio",
+                "-proxy.addr",
+                self.address,
+                "-ui.addr",
+                self._ui,
+                "-registry.consul.addr",
+                self._consul.address,
+                "-registry.consul.register.enabled=false",
+            ],
+        )
+        self.await_up()
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()

@@ -22,6 +22,7 @@ _JVM = """
 """.split()
 
 _SERVER_VERSION = "4.5.2"
+_NAMESRV = "org.apache.rocketmq.namesrv.NamesrvStartup"
 
 
 def java(
@@ -36,22 +37,38 @@ def java(
     must_live=False,
 ):
     """Starts a class of RocketMQ `version`, or one of our Java programs compiled against it."""
-    part = run.parts / f"rocketmq-{version}"
-    folder = run.folder_for(f"{name}-home")
-    conf = folder / "conf"
-    conf.mkdir()
-    for tool in ("namesrv", "broker", "tools"):
-        shutil.copy(_CONF, conf / f"logback_{tool}.xml")
+    home = _home(run, f"{name}-home")
     defines = [
-        f"-D{key}={value}" for key, value in {"user.home": folder, **(properties or {})}.items()
+        f"-D{key}={value}" for key, value in {"user.home": home, **(properties or {})}.items()
     ]
     return run.start(
         name,
-        ["java", *_JVM, *defines, "-cp", f"{part}/classes:{part}/lib/*", main_class, *arguments],
-        env={"ROCKETMQ_HOME": str(folder)},
+        ["java", *_JVM, *defines, "-cp", _class_path(run, version), main_class, *arguments],
+        env={"ROCKETMQ_HOME": str(home)},
         stdin=stdin,
         must_live=must_live,
     )
+
+
+def namesrv_command(run, config):
+    """The program, arguments and environment by which somebody else starts a NameServer."""
+    home = _home(run, "namesrv-home")
+    arguments = [*_JVM, "-cp", _class_path(run, _SERVER_VERSION), _NAMESRV, "-c", config]
+    return shutil.which("java"), arguments, {"ROCKETMQ_HOME": str(home)}
+
+
+def _home(run, name):
+    home = run.folder_for(name)
+    conf = home / "conf"
+    conf.mkdir()
+    for tool in ("namesrv", "broker", "tools"):
+        shutil.copy(_CONF, conf / f"logback_{tool}.xml")
+    return home
+
+
+def _class_path(run, version):
+    part = run.parts / f"rocketmq-{version}"
+    return f"{part}/classes:{part}/lib/*"
 
 
 def found_by(address_server, subgroup):
@@ -74,7 +91,7 @@ class NameServer:
             self._run,
             "namesrv",
             _SERVER_VERSION,
-            "org.apache.rocketmq.namesrv.NamesrvStartup",
+            _NAMESRV,
             ["-c", config],
             must_live=True,
         )
