@@ -16,8 +16,8 @@ Installs what the tests need (Debian packages, by root or sudo), builds, runs th
 ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything failed.
 
   build         gcc and clang, warnings are errors
-  lint          include directions, banned calls, documented options, format, clang-tidy, shellcheck;
-                the alerts and the dashboard
+  lint          include directions, banned calls, documented options and flags, man pages, completion,
+                links, translations, format, clang-tidy, shellcheck; the alerts and the dashboard
   unit          unit tests and scenarios (ctest)
   unit-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
   validator     does the validator of histories find what breaks a promise, and nothing else?
@@ -278,7 +278,7 @@ install_needs() {
     fi
     if wanted lint; then
         install_packages clang-format-14:clang-format-14 clang-tidy:clang-tidy \
-            shellcheck:shellcheck || return
+            shellcheck:shellcheck mandoc:mandoc man:man-db zsh:zsh fish:fish || return
     fi
     if wanted fuzz; then
         install_packages clang:clang libclang-rt-14-dev || return

@@ -28,6 +28,10 @@ _COMMENTED = re.compile(r"^(\s*)#(?=[a-z0-9_]+\s*[=:])", re.MULTILINE)
 _ROW = re.compile(r"^\|\s*`([a-z0-9_.]+)`\s*\|([^|]*)\|\s*`([^`]*)`\s*\|\s*(\S.*?)\s*\|\s*$")
 
 
+def find_binary(root: Path) -> Path:
+    return Path(os.environ.get("NSADDRD_BIN") or root / "build" / "nsaddrd").absolute()
+
+
 def ask(binary: Path, *arguments: str) -> str:
     """The daemon's answer with nothing set: no file, no variables."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("CONSUL_", "NSADDRD_"))}
@@ -163,7 +167,7 @@ def check_config_files(root: Path, binary: Path) -> list[Finding]:
 
 
 def check(root: Path) -> list[Finding]:
-    binary = Path(os.environ.get("NSADDRD_BIN") or root / "build" / "nsaddrd").absolute()
+    binary = find_binary(root)
     if not binary.is_file():
         return [Finding(str(binary), 1, "is not built: cmake --build build, or set NSADDRD_BIN")]
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import calls
+import documents
 import includes
 import layout
 import libconfig
@@ -315,3 +316,97 @@ def test_same_values(one, other, equal):
 def test_libconfig_reader_refuses(bad):
     with pytest.raises(libconfig.SyntaxProblem):
         libconfig.read_settings(bad)
+
+
+HELP_FLAGS = (
+    "Usage: nsaddrd [-c FILE] [--once]\n       nsaddrd explain ID\n\n"
+    "  -c, --config FILE  read it\n      --once         print\n  -V  version\n"
+)
+PAGE = """.Dd November 21, 2026
+.Dt NSADDRD 8
+.Os
+.Sh NAME
+.Nm nsaddrd
+.Nd an example
+.Sh DESCRIPTION
+.Bl -tag -width Ds
+.It Fl c , Fl Fl config Ar file
+Read it.
+.It Fl Fl once
+Print.
+.It Fl V
+Version.
+.It Cm explain
+Why.
+.El
+"""
+PAGE_5 = PAGE.replace("NSADDRD 8", "NSADDRD 5")
+GOOD_FLAGS = {
+    "build/nsaddrd": FAKE, "build/help": HELP_FLAGS, "build/printed": "", documents.MAN: PAGE,
+    "build/packaging/nsaddrd.conf.5": PAGE_5,
+} | {f"build/{name}": "--config --once explain" for name in documents.COMPLETIONS}  # fmt: skip
+BASH = documents.COMPLETIONS[0]
+
+DOCUMENTS = [
+    (documents.check_man, {}, None),
+    (documents.check_man, {documents.MAN: None}, f"{documents.MAN}:1: is missing"),
+    (documents.check_man, {documents.MAN: PAGE.replace(".El\n", "")}, f"{documents.MAN}:8: ERROR"),
+    (documents.check_man, {documents.MAN: PAGE + ".Foo bar\n"}, f"{documents.MAN}:18: ERROR"),
+    (documents.check_man, {"build/packaging/nsaddrd.conf.5": PAGE_5 + ".Foo bar\n"}, "packaging/nsaddrd.conf.5:18: ERROR"),
+    (documents.check_flags, {}, None),
+    (documents.check_flags, {documents.MAN: PAGE.replace("Fl c ,", "")}, f"{documents.MAN}:1: -c is not"),
+    (documents.check_flags, {documents.MAN: PAGE.replace("once", "twice")}, f"{documents.MAN}:1: --once is not"),
+    (documents.check_flags, {documents.MAN: PAGE.replace("once", "twice")}, f"{documents.MAN}:1: --twice is not in"),
+    (documents.check_flags, {documents.MAN: PAGE.replace("Cm explain", "Cm else")}, f"{documents.MAN}:1: explain is"),
+    (documents.check_flags, {f"build/{BASH}": "--config explain"}, f"{BASH}:1: once is not completed"),
+    (documents.check_flags, {f"build/{BASH}": "--config --once"}, f"{BASH}:1: explain is not completed"),
+    (documents.check_flags, {"build/help": "none\n"}, "--help:1: lists no flag"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check, change, wanted", DOCUMENTS)
+def test_documents(tmp_path, monkeypatch, check, change, wanted):
+    monkeypatch.delenv("NSADDRD_BIN", raising=False)
+    plant(tmp_path, {"build/nsaddrd": ""})
+    (tmp_path / "build/nsaddrd").chmod(0o755)
+    tree = {k: v for k, v in (GOOD_FLAGS | change).items() if v is not None}
+    expect(check, tree, wanted, tmp_path)
+
+
+LINKS = [
+    ("[a](other.md)", None),
+    ("[a](other.md#two-words)", None),
+    ("[a](#here)\n\n# Here", None),
+    ("[a](http://example.com/x)", None),
+    ("`code`\n\n    [a](nowhere.md)\n", None),
+    ("[a](nowhere.md)", "README.md:1: nowhere.md: there is no such file"),
+    ("[a](other.md#three)", "README.md:1: other.md#three: there is no such heading"),
+    ("x\n[a](#there)", "README.md:2: #there: there is no such heading"),
+]
+
+
+@pytest.mark.parametrize("written, wanted", LINKS)
+def test_links(tmp_path, written, wanted):
+    expect(documents.check_links, {"README.md": written, "other.md": "## Two, words\n"}, wanted, tmp_path)
+
+
+ENGLISH = "# A\n\n    run it\n\n## B\n\n```sh\nls\n```\n\n| a | b |\n|---|---|\n"
+CHINESE = ENGLISH.replace("A", "甲").replace("B", "乙")
+
+TRANSLATED = [
+    (CHINESE, None),
+    (None, "zh.md:1: is missing"),
+    (CHINESE.replace("## 乙", "### 乙"), "zh.md:5: the headings are not"),
+    (CHINESE.replace("## 乙", "乙"), "zh.md:1: the headings are not"),
+    (CHINESE + "## 丙\n", "zh.md:13: the headings are not"),
+    (CHINESE.replace("run it", "run this"), "zh.md:1: code is not that of en.md: run it"),
+    (CHINESE.replace("ls", "ls -l"), "zh.md:1: code is not that of en.md: ```sh"),
+    (CHINESE + "| c | d |\n", "zh.md:1: 3 rows of tables, en.md has 2"),
+]
+
+
+@pytest.mark.parametrize("chinese, wanted", TRANSLATED)
+def test_translations(tmp_path, monkeypatch, chinese, wanted):
+    monkeypatch.setattr(documents, "TRANSLATIONS", {"en.md": "zh.md"})
+    tree = {"en.md": ENGLISH} | ({"zh.md": chinese} if chinese else {})
+    expect(documents.check_translations, tree, wanted, tmp_path)

@@ -3,6 +3,7 @@
 import pytest
 
 import calls
+import documents
 import includes
 import layout
 import options
@@ -13,6 +14,7 @@ from tree import ROOT
 LINTS = [
     includes.check, calls.check, layout.check, text.check,
     tools.check_format, tools.check_shell, tools.check_tidy, options.check,
+    documents.check_man, documents.check_flags, documents.check_links,
 ]  # fmt: skip
 
 

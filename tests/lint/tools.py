@@ -22,13 +22,14 @@ CLANG_FORMAT_MAJOR = "14"
 
 def scripts(root: Path) -> list[str]:
     found = [relative(root, f) for f in files(root, ".sh")]
-    debian = [f"packaging/debian/{name}" for name in ("postinst", "prerm", "postrm")]
-    return found + [p for p in (".ci/run", *debian) if (root / p).is_file()]
+    others = [".ci/run", "packaging/completion/nsaddrd.bash.in"]
+    others += [f"packaging/debian/{name}" for name in ("postinst", "prerm", "postrm")]
+    return found + [p for p in others if (root / p).is_file()]
 
 
 def c_files(root: Path) -> list[str]:
     tops = ("src", "include", "tests/unit", "tests/sim", "tests/torture", "tests/chaos", "tests/faults",
-            "tests/daemon", "tests/fuzz", "tests/bench")
+            "tests/daemon", "tests/fuzz", "tests/bench", "packaging")
     return [relative(root, f) for top in tops for f in files(root, ".c", ".h", under=top)]
 
 
