@@ -20,6 +20,9 @@ MAN = "packaging/man/nsaddrd.8"
 MADE_PAGE = "packaging/nsaddrd.conf.5"
 COMPLETIONS = ("packaging/nsaddrd.bash", "packaging/nsaddrd.zsh", "packaging/nsaddrd.fish")
 
+# Explains lines of the log.
+TROUBLESHOOTING = "packaging/guide/troubleshooting.md"
+
 # Text -> the same in Chinese.
 TRANSLATIONS = {
     "README.md": "packaging/README.zh-CN.md",
@@ -162,6 +165,24 @@ def check_links(root: Path) -> list[Finding]:
     return found
 
 
+def check_messages(root: Path) -> list[Finding]:
+    """What the table of log lines explains is logged: the first cell is the message, or its beginning."""
+    path = root / TROUBLESHOOTING
+    if not path.is_file():
+        return [Finding(TROUBLESHOOTING, 1, "is missing")]
+    code = "\n".join(re.sub(r'"\s*\n\s*"', "", read(f)) for f in files(root, ".c", under="src"))
+    found = []
+    rows = 0
+    before, _, section = read(path).partition("## What the log says")
+    for number, line in split_code(section)[0]:
+        match = re.match(r"\| `([^`]+)` \|", line)
+        if match is not None:
+            rows += 1
+            if f'"{match[1]}' not in code:
+                found.append(Finding(TROUBLESHOOTING, number + before.count("\n"), f"nothing logs: {match[1]}"))
+    return found if rows else [Finding(TROUBLESHOOTING, 1, "explains no line of the log")]
+
+
 def check_translations(root: Path) -> list[Finding]:
     """Headings of the same levels in the same order, tables of as many rows, the same code."""
     found = []
@@ -191,7 +212,13 @@ def check_translations(root: Path) -> list[Finding]:
 
 
 def check(root: Path) -> list[Finding]:
-    return check_man(root) + check_flags(root) + check_links(root) + check_translations(root)
+    return (
+        check_man(root)
+        + check_flags(root)
+        + check_links(root)
+        + check_messages(root)
+        + check_translations(root)
+    )
 
 
 if __name__ == "__main__":

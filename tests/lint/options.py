@@ -3,8 +3,8 @@
 """Every option is documented: the binary, conf/nsaddrd.conf and the README name the same ones.
 
 The options and their defaults are what the built daemon prints (--print-config, --help). The
-sample file must have each one as a commented line with its default, the README one table row. Both
-say of an option whether it takes a restart to change it, as --help does.
+sample file must have each one as a commented line with its default, the README and its translation
+one table row. They say of an option whether it takes a restart to change it, as --help does.
 Binary: build/nsaddrd, or the environment variable NSADDRD_BIN.
 """
 from __future__ import annotations
@@ -20,7 +20,11 @@ from tree import Finding, main, read
 
 SAMPLE = "conf/nsaddrd.conf"
 QUICKSTART = "conf/quickstart.conf"
-README = "README.md"
+# Each has the table of options under this heading, and says so of an option that takes a restart.
+READMES = {
+    "README.md": ("## Configuration", "(restart)"),
+    "packaging/README.zh-CN.md": ("## 配置", "（需重启）"),
+}
 MARK = "(restart)"
 
 # A commented option has no blank behind its #, prose has one.
@@ -73,11 +77,11 @@ def restarts_of(help_text: str) -> dict[str, bool]:
     return {name: word == "restart" for name, word in rows}
 
 
-def compare_restarts(where: str, said: dict[str, tuple[int, bool]], restarts: dict[str, bool]):
+def compare_restarts(where: str, mark: str, said: dict[str, tuple[int, bool]], restarts: dict[str, bool]):
     for name, (line, marked) in sorted(said.items()):
         if name in restarts and marked != restarts[name]:
             yield Finding(where, line, f"{name} {'takes no' if marked else 'takes a'} restart: "
-                                       f"{'no ' if marked else ''}{MARK} belongs at the end of its text")
+                                       f"{'no ' if marked else ''}{mark} belongs at the end of its text")
 
 
 def check_sample(root: Path, options: dict[str, object], restarts: dict[str, bool]) -> list[Finding]:
@@ -108,34 +112,38 @@ def check_sample(root: Path, options: dict[str, object], restarts: dict[str, boo
             name = re.match(r"\s*#([a-z0-9_]+)", line).group(1)
             said[".".join([*groups, name])] = (number, previous.endswith(MARK))
         previous = line
-    return found + list(compare_restarts(SAMPLE, said, restarts))
+    return found + list(compare_restarts(SAMPLE, MARK, said, restarts))
 
 
-def check_readme(root: Path, options: dict[str, object], restarts: dict[str, bool]) -> list[Finding]:
-    path = root / README
+def check_readme(
+    root: Path, name: str, options: dict[str, object], restarts: dict[str, bool]
+) -> list[Finding]:
+    path = root / name
     if not path.is_file():
-        return [Finding(README, 1, "is missing")]
+        return [Finding(name, 1, "is missing")]
+    heading, mark = READMES[name]
     rows: dict[str, tuple[int, object]] = {}
     said: dict[str, tuple[int, bool]] = {}
     found = []
     inside = False
     for number, line in enumerate(read(path).splitlines(), 1):
         if line.startswith("## "):
-            inside = line.strip() == "## Configuration"
+            inside = line.strip() == heading
         match = _ROW.match(line) if inside else None
         if match is None:
             continue
-        name, default = match.group(1), match.group(3)
+        option, default = match.group(1), match.group(3)
         try:
             value = read_value(default)
         except SyntaxProblem as problem:
-            found.append(Finding(README, number, f"{name}: default {default}: {problem}"))
+            found.append(Finding(name, number, f"{option}: default {default}: {problem}"))
             continue
-        if name in rows:
-            found.append(Finding(README, number, f"{name} has two rows"))
-        rows[name] = (number, value)
-        said[name] = (number, match.group(4).endswith(MARK))
-    return found + list(compare(README, rows, options)) + list(compare_restarts(README, said, restarts))
+        if option in rows:
+            found.append(Finding(name, number, f"{option} has two rows"))
+        rows[option] = (number, value)
+        said[option] = (number, match.group(4).endswith(mark))
+    found += compare(name, rows, options)
+    return found + list(compare_restarts(name, mark, said, restarts))
 
 
 def check_help(text: str, options: dict[str, object]) -> list[Finding]:
@@ -177,7 +185,7 @@ def check(root: Path) -> list[Finding]:
         return [Finding(binary.name, 1, str(problem))]
     return (
         check_sample(root, options, restarts_of(help_text))
-        + check_readme(root, options, restarts_of(help_text))
+        + [f for name in READMES for f in check_readme(root, name, options, restarts_of(help_text))]
         + check_help(help_text, options)
         + check_config_files(root, binary)
     )

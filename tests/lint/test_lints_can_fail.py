@@ -246,9 +246,11 @@ case "$*" in
 esac
 # {SPDX}
 """
+CHINESE_ROWS = ROWS.replace("## Configuration", "## 配置").replace(" (restart)", "（需重启）")
 GOOD_OPTIONS = {
     "build/nsaddrd": FAKE, "build/printed": PRINTED, "build/help": HELP,
     "conf/nsaddrd.conf": SAMPLE, "conf/quickstart.conf": "", "README.md": ROWS,
+    "packaging/README.zh-CN.md": CHINESE_ROWS,
 }  # fmt: skip
 
 OPTIONS = [
@@ -269,6 +271,8 @@ OPTIONS = [
     ({"README.md": ROWS.replace("`0`", "`?`")}, "README.md:5: threads: default ?"),
     ({"README.md": ROWS + "| `old` | word | `\"\"` | gone |\n"}, "README.md:6: old is not an option"),
     ({"README.md": ROWS + "| `tags` | list | `[]` | again |\n"}, "README.md:6: tags has two rows"),
+    ({"packaging/README.zh-CN.md": ROWS}, "packaging/README.zh-CN.md:1: listen is missing"),
+    ({"packaging/README.zh-CN.md": CHINESE_ROWS.replace("（需重启）", "")}, "packaging/README.zh-CN.md:2: listen takes"),
     ({"README.md": "## Else" + ROWS[16:]}, "README.md:1: listen is missing"),
     ({"build/help": HELP + "  old  word  default x  y\n"}, "--help:1: old is not in --print-config"),
     ({"build/help": HELP.replace("reload  default 0", "default 0")}, "--help:1: threads has neither reload nor"),
@@ -388,6 +392,25 @@ LINKS = [
 @pytest.mark.parametrize("written, wanted", LINKS)
 def test_links(tmp_path, written, wanted):
     expect(documents.check_links, {"README.md": written, "other.md": "## Two, words\n"}, wanted, tmp_path)
+
+
+LOGGED = {
+    "src/base/x.c": 'LOG_WARN("all is "\n     "well, mostly", F_INT("n", 1));\n',
+    documents.TROUBLESHOOTING: "# A\n\n| `elsewhere` | x |\n\n## What the log says\n\n| `all is well` | x |\n",
+}
+
+MESSAGES = [
+    ({}, None),
+    ({"src/base/x.c": 'LOG_WARN("all was well");\n'}, ":7: nothing logs: all is well"),
+    ({documents.TROUBLESHOOTING: "# A\n"}, ":1: explains no line"),
+    ({documents.TROUBLESHOOTING: None}, ":1: is missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change, wanted", MESSAGES)
+def test_messages(tmp_path, change, wanted):
+    tree = {k: v for k, v in (LOGGED | change).items() if v is not None}
+    expect(documents.check_messages, tree, wanted and documents.TROUBLESHOOTING + wanted, tmp_path)
 
 
 ENGLISH = "# A\n\n    run it\n\n## B\n\n```sh\nls\n```\n\n| a | b |\n|---|---|\n"

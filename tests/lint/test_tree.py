@@ -15,6 +15,7 @@ LINTS = [
     includes.check, calls.check, layout.check, text.check,
     tools.check_format, tools.check_shell, tools.check_tidy, options.check,
     documents.check_man, documents.check_flags, documents.check_links,
+    documents.check_messages, documents.check_translations,
 ]  # fmt: skip
 
 

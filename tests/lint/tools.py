@@ -22,9 +22,8 @@ CLANG_FORMAT_MAJOR = "14"
 
 def scripts(root: Path) -> list[str]:
     found = [relative(root, f) for f in files(root, ".sh")]
-    others = [".ci/run", "packaging/completion/nsaddrd.bash.in"]
-    others += [f"packaging/debian/{name}" for name in ("postinst", "prerm", "postrm")]
-    return found + [p for p in others if (root / p).is_file()]
+    debian = [f"packaging/debian/{name}" for name in ("postinst", "prerm", "postrm")]
+    return found + [p for p in (".ci/run", *debian) if (root / p).is_file()]
 
 
 def c_files(root: Path) -> list[str]:
@@ -77,7 +76,7 @@ def check_tidy(root: Path) -> list[Finding]:
 
 
 def check_shell(root: Path) -> list[Finding]:
-    names = scripts(root)
+    names = scripts(root) + [relative(root, f) for f in files(root, ".bash.in")]
     if not names:
         return []
     if not shutil.which("shellcheck"):
