@@ -27,6 +27,17 @@ class RunningFabio:
             for route in web.get_json(self._ui, "/api/routes") or ()
         }
 
+    @property
+    def table_url(self):
+        return f"http://{self._ui}/api/routes"
+
+    def table(self):
+        """All that it tells of each target."""
+        return web.get_json(self._ui, "/api/routes") or []
+
+    def await_path(self, path):
+        until(f"fabio's route {path}", self.table, lambda table: any(r["path"] == path for r in table))
+
     def await_no_routes(self):
         until("fabio to have no routes left", self.routes, lambda routes: not routes)
 

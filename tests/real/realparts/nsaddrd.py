@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import signal
 
 from . import web
 from .ports import free_port
@@ -30,6 +31,11 @@ class Nsaddrd:
             **(settings or {}),
         }
         self._process = None
+        self.config = None  # its file, from the first start on
+
+    def change(self, settings):
+        """What its file says otherwise from the next start or reload on."""
+        self._settings.update(settings)
 
     def __enter__(self):
         self.start()
@@ -43,14 +49,19 @@ class Nsaddrd:
             self.stop()
 
     def start(self):
-        folder = self._run.folder_for(f"config-{self.port}")
-        (folder / "nsaddrd.conf").write_text(_libconfig(self._settings))
-        self._process = self._run.start("nsaddrd", [BINARY, "-c", folder / "nsaddrd.conf"])
+        self.config = self._run.folder_for(f"config-{self.port}") / "nsaddrd.conf"
+        self.config.write_text(_libconfig(self._settings))
+        self._process = self._run.start("nsaddrd", [BINARY, "-c", self.config])
         until(
             f"an answer of nsaddrd on {self.address}",
             lambda: web.get(self.address, "/healthz"),
             lambda r: r.status == 200,
         )
+
+    def reload(self):
+        """SIGHUP, with what its file says now."""
+        self.config.write_text(_libconfig(self._settings))
+        os.kill(self._process.pid, signal.SIGHUP)
 
     def stop(self):
         """SIGTERM, and the clean end that must follow."""
