@@ -26,6 +26,7 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
   daemon        the whole daemon against a fake Consul (pytest)
   daemon-san    the same under AddressSanitizer and UndefinedBehaviorSanitizer
   daemon-tsan   the same under ThreadSanitizer
+  browser       the status page in headless Chromium
   http          HTTP/1.1 case by case, also through fabio, and the bytes of each family of clients
   http-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
   faults        every fault of Consul in every phase, the validator watching
@@ -66,7 +67,7 @@ say() {
 # --- arguments ------------------------------------------------------------------------------------
 
 every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan"
-every_tier="$every_tier http http-san faults faults-san chaos fuzz coverage packages real"
+every_tier="$every_tier browser http http-san faults faults-san chaos fuzz coverage packages real"
 every_tier="$every_tier bench cleanroot"
 tiers=
 require_real=no
@@ -302,6 +303,9 @@ install_needs() {
         install_packages objdump:binutils dpkg-shlibdeps:dpkg-dev lintian:lintian debootstrap:debootstrap \
             systemd-analyze:systemd systemd-nspawn:systemd-container buildah:buildah podman:podman \
             runc:runc || return
+    fi
+    if wanted browser; then
+        install_packages chromium:chromium chromedriver:chromium-driver python3-selenium || return
     fi
     if wanted real && [ -z "$real_missing" ]; then
         install_packages systemd-socket-activate:systemd || return
@@ -619,6 +623,9 @@ if wanted daemon-san && build_asan; then
 fi
 if wanted daemon-tsan && build_tsan; then
     pytest_tier daemon-tsan build-tsan/nsaddrd "${side_by_side[@]}" tests/daemon
+fi
+if wanted browser && build_gcc; then
+    pytest_tier browser build/nsaddrd tests/browser
 fi
 if [ "$long" = yes ]; then
     export NSADDRD_LONG=1 NSADDRD_SCHEDULES=${NSADDRD_SCHEDULES:-1000}

@@ -19,6 +19,8 @@
 #define QUERY_MAX 1024
 
 static const char text_type[] = "text/plain; charset=utf-8";
+/* Browsers show text with a style of their own. */
+static const char text_policy[] = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /* -- what is asked for ----------------------------------------------------------------------- */
 
@@ -131,7 +133,6 @@ struct MHD_Response *http_admin_page(const struct http_answers *a, const struct 
     made = with(made, "Referrer-Policy", "no-referrer");
     if (reply->reason != NULL)
         made = with(made, "X-Nsaddr-Reason", reply->reason);
-    return reply->route == HTTP_ROUTE_STATUS
-               ? with(made, "Content-Security-Policy", status_html_policy)
-               : made;
+    return with(made, "Content-Security-Policy",
+                reply->route == HTTP_ROUTE_STATUS ? status_html_policy : text_policy);
 }

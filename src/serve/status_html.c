@@ -69,6 +69,16 @@ static void put_time(const struct status_view *v, int64_t wall_ms, struct buf *o
     (void)buf_printf(out, "<time datetime=\"%s\" title=\"%s\">%s ago</time>", text, text, age);
 }
 
+/* "for 3 min" */
+static void put_since(const struct status_view *v, int64_t wall_ms, struct buf *out)
+{
+    char text[CLOCK_TEXT_SIZE], age[STATUS_AGE_SIZE];
+    clock_format(wall_ms, text);
+    status_age(v->now_wall_ms - wall_ms, age);
+    (void)buf_printf(out, " <time datetime=\"%s\" title=\"since %s\">for %s</time>", text, text,
+                     age);
+}
+
 static void put_list(const char *body, size_t most, struct buf *out)
 {
     size_t count = 0, left = 0;
@@ -101,8 +111,8 @@ static void put_error(const struct status_view *v, const struct metric_error *e,
         return;
     put(out, ": ");
     escape_html(out, e->text);
-    put(out, " (since ");
-    put_time(v, e->since_wall_ms, out);
+    put(out, " (");
+    put_since(v, e->since_wall_ms, out);
     put(out, ")");
 }
 
@@ -250,13 +260,14 @@ static void put_cluster(const struct status_view *v, const struct cluster *c, st
 {
     (void)buf_printf(out, "<tr><th scope=\"row\"><a href=\"/status?cluster=%s\">%s</a></th>", c->id,
                      c->id);
-    (void)buf_printf(out, "<td data-l=\"State\"><span class=\"s %s\">%s</span> ",
+    (void)buf_printf(out, "<td data-l=\"State\"><span class=\"s %s\">%s</span>",
                      cluster_state_name(c->state), cluster_state_name(c->state));
-    put_time(v, c->since_wall_ms, out);
+    put_since(v, c->since_wall_ms, out);
     if (c->pinned)
         put(out, ", static");
     if (c->notes->troubles > 0)
-        (void)buf_printf(out, ", %u to look at", c->notes->troubles);
+        (void)buf_printf(out, ", %u instance%s to look at", c->notes->troubles,
+                         c->notes->troubles > 1 ? "s" : "");
     put(out, "</td><td data-l=\"Addresses\">");
     put_list(c->body, SHOWN_ADDRESSES, out);
     put(out, "</td><td data-l=\"Last change\">");
@@ -352,9 +363,9 @@ static void put_one(const struct status_view *v, const struct status_query *q, s
     }
     put(out, "<dl>");
     term(out, "State");
-    (void)buf_printf(out, "<span class=\"s %s\">%s</span> since ", cluster_state_name(c->state),
+    (void)buf_printf(out, "<span class=\"s %s\">%s</span>", cluster_state_name(c->state),
                      cluster_state_name(c->state));
-    put_time(v, c->since_wall_ms, out);
+    put_since(v, c->since_wall_ms, out);
     put(out, c->pinned ? ", static</dd>" : "</dd>");
     term(out, "Served");
     put_list(c->body, SIZE_MAX, out);

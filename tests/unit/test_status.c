@@ -600,7 +600,7 @@ TEST(test_status__the_page_tells_what_fails)
     consul.last_good_wall_ms = NOW_WALL - 5000;
     consul.state_last_write_wall_ms = NOW_WALL - 6000;
     const char *page = html();
-    assert_has(page, "gives no good answer</span>: &#60;b&#62; (since ");
+    assert_has(page, "gives no good answer</span>: &#60;b&#62; (");
     assert_has(page, "the scan fails");
     assert_has(page, "6 of 10 clusters were read");
     assert_has(page, "3 cannot be read");
