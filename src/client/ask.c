@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "model/cluster_id.h"
 
 /* -- the question ---------------------------------------------------------------------------- */
 
@@ -148,6 +149,11 @@ bool ask_explain(const struct config *c, const char *base, const char *id, struc
 {
     struct buf url, body;
     long status;
+    if (!cluster_id_valid(id, strlen(id)))
+        return error_set(reterr,
+                         "\"%.140s\" is no cluster id; right are 1 to %d letters, digits, dots, "
+                         "dashes and underscores",
+                         id, CLUSTER_ID_MAX);
     buf_init(&url, ASK_URL_MAX);
     buf_init(&body, ASK_BODY_MAX);
     bool ok =

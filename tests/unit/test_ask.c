@@ -90,6 +90,8 @@ TEST(test_ask__who_does_not_answer_is_named)
     bool known;
     assert_false(ask_explain(config, "ftp://127.0.0.1:1", "a", &out, &known, &error));
     assert_says(&error, "ftp");
+    assert_false(ask_explain(config, NULL, "a b", &out, &known, &error));
+    assert_says(&error, "\"a b\" is no cluster id");
 }
 
 int main(void)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon tells who looks inside: /status, /status.json, /explain, and the commands that ask for it."""
+
+import base64
+import hashlib
+import json
+import re
+
+from fake_consul import Instance, Reply
+from ports import free_port
+from waiting import eventually
+
+ONE, TWO, THREE = (Instance(f"10.0.0.{number}") for number in (1, 2, 3))
+PAGES = ("/status", "/status.json", "/explain/a")
+
+
+def failing(instance):
+    return Instance(**{**vars(instance), "status": "critical"})
+
+
+def status(daemon, query=""):
+    response = daemon.admin("/status.json" + query)
+    assert (response.status, response.header("Content-Type")) == (200, "application/json")
+    return json.loads(response.body)
+
+
+def cluster(daemon, name):
+    found = status(daemon, f"?cluster={name}")["clusters"]
+    return found[0] if found else None
+
+
+def verdicts(daemon, name):
+    return {instance["address"]: instance["verdict"] for instance in cluster(daemon, name)["instances"]}
+
+
+def eventually_judged(daemon, name, expected):
+    eventually(lambda: verdicts(daemon, name) == expected, f"the verdicts on {name} are {expected}")
+
+
+def test_each_instance_has_its_verdict_until_it_has_left(watch, consul):
+    consul.set_service("nameServera", [ONE, TWO, failing(THREE), Instance("a.host")])
+    daemon = watch({"admission.leave_delay": "2s"})
+    eventually_judged(daemon, "a", {"10.0.0.1": "served", "10.0.0.2": "served", "10.0.0.3": "failing",
+                                    "a.host": "unusable"})
+    consul.set_service("nameServera", [ONE, failing(TWO), failing(THREE)])
+    eventually_judged(daemon, "a", {"10.0.0.1": "served", "10.0.0.2": "served-failing", "10.0.0.3": "failing"})
+    eventually_judged(daemon, "a", {"10.0.0.1": "served", "10.0.0.2": "failing", "10.0.0.3": "failing"})
+    last = cluster(daemon, "a")["last_change"]
+    assert (last["why"], last["old_state"]) == ("instance left", "live")
+    assert last["old_addresses"] == ["10.0.0.1:9876", "10.0.0.2:9876"]
+
+
+def test_a_change_of_reports_alone_is_nobodys_news(watch, consul):
+    consul.set_service("nameServera", [ONE, failing(TWO)])
+    daemon = watch()
+    before, lines = cluster(daemon, "a"), len(daemon.log_lines("cluster changed"))
+    consul.set_service("nameServera", [ONE, failing(TWO), failing(THREE)])
+    eventually(lambda: len(cluster(daemon, "a")["instances"]) == 3, "the third instance is reported")
+    after = cluster(daemon, "a")
+    assert (after["since"], after["changes"]) == (before["since"], before["changes"])
+    assert len(daemon.log_lines("cluster changed")) == lines
+
+
+def test_a_held_cluster_says_why_and_a_conflict_names_the_other(watch, consul):
+    consul.set_service("nameServerheld", [ONE])
+    consul.set_service("nameServerx", [TWO, Instance("10.0.0.8")])
+    consul.set_service("nameServery", [TWO, Instance("10.0.0.9")])
+    daemon = watch()
+    assert status(daemon)["status"] == "ok"
+    consul.set_service("nameServerheld", [failing(ONE)])
+    eventually_judged(daemon, "held", {"10.0.0.1": "served-held"})
+    told = status(daemon)
+    assert (told["status"], told["cluster_states"]["held"]) == ("attention", 1)
+    assert "held" in told["summary"]
+    assert [c["id"] for c in told["clusters"]][0] == "held"
+    assert verdicts(daemon, "x") == {"10.0.0.2": "contested", "10.0.0.8": "served"}
+    assert cluster(daemon, "x")["withheld"] == ["10.0.0.2:9876"]
+    assert "cluster y claims the address, too" in daemon.admin("/explain/x").text
+
+
+def test_a_consul_that_is_away_is_told(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    daemon = watch()
+    assert status(daemon)["consul"]["up"] is True
+    consul.answer("/v1/*", Reply(status=500, body=b"\x1b[2Jno \"leader\""))
+    eventually(lambda: status(daemon)["consul"]["up"] is False, "Consul is seen to be away")
+    told = status(daemon)
+    assert told["status"] == "attention"
+    assert told["consul"]["error"]["text"]
+    explained = daemon.admin("/explain/a").text
+    assert "Consul gives no good answer" in explained
+    assert "\x1b" not in explained
+
+
+def test_pages_are_for_admin_alone(serve):
+    daemon = serve({"a": ["10.0.0.1:9876"]})
+    for path in PAGES:
+        assert daemon.get(path).status == 404
+        response = daemon.admin(path)
+        assert response.status == 200
+        assert response.header("Cache-Control") == "no-store"
+        assert response.header("X-Content-Type-Options") == "nosniff"
+        assert response.header("Content-Security-Policy").startswith("default-src 'none'; ")
+        head = daemon.admin(path, method="HEAD")
+        assert (head.status, head.body) == (200, b"")
+        assert daemon.admin(path, method="POST").status == 405
+
+
+def test_the_page_may_have_its_own_style_and_no_other(serve):
+    daemon = serve({"a": ["10.0.0.1:9876"]})
+    response = daemon.admin("/status")
+    styles = re.findall(rb"<style>(.*?)</style>", response.body, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(style).digest()).decode() for style in styles]
+    assert re.findall(r"'sha256-([^']*)'", response.header("Content-Security-Policy")) == hashes
+    assert "unsafe" not in response.header("Content-Security-Policy")
+    assert b" style=" not in response.body
+
+
+def test_queries_choose_clusters(serve):
+    daemon = serve({f"c{number:03}": [f"10.0.0.{number}:9876"] for number in range(1, 121)})
+    assert len(status(daemon)["clusters"]) == 120
+    assert [c["id"] for c in status(daemon, "?page=2")["clusters"]] == [f"c{number:03}" for number in range(101, 121)]
+    assert [c["id"] for c in status(daemon, "?q=C11&x=%00")["clusters"]] == [f"c11{digit}" for digit in range(10)]
+    assert status(daemon, "?state=held")["clusters"] == []
+    assert len(status(daemon, "?" + "q=c1&" * 1000)["clusters"]) == 120  # too long to be one of ours
+    assert len(status(daemon, "?")["clusters"]) == 120
+
+
+def test_secrets_are_not_shown(make_daemon):
+    daemon = make_daemon({"consul.address": f"http://127.0.0.1:{free_port()}", "consul.token": "very-secret-token"},
+                         ready=False)
+    for path in ("/status", "/status.json"):
+        text = daemon.admin(path).text
+        assert "service_prefix" in text
+        assert "very-secret-token" not in text
+
+
+def test_clients_are_counted_by_what_they_call_themselves(serve):
+    daemon = serve({"a": ["10.0.0.1:9876"]})
+    evil = "<b>\xff\"'\\" + "x" * 100
+    for headers in ([("User-Agent", "Java/17"), ("Client-Version", "V5_3_3")], [("User-Agent", evil)], []):
+        for _ in range(2):
+            assert daemon.get("/rocketmq/a", headers=headers).status == 200
+    clients = status(daemon)["clients"]
+    assert sum(client["requests"] for client in clients) == 6
+    assert {("V5_3_3", "Java/17"), (None, None)} <= {(c["client_version"], c["user_agent"]) for c in clients}
+    assert any(c["user_agent"] and c["user_agent"].startswith("<b>\ufffd\"'\\x") for c in clients)
+    page = daemon.admin("/status").body
+    assert b"&#60;b&#62;\\xff&#34;&#39;\\\\x" in page
+    assert b"<b>" not in page
+
+
+def test_explain_asks_the_running_daemon(serve, command):
+    daemon = serve({"Demo": ["10.0.0.1:9876"]})
+    url = f"http://127.0.0.1:{daemon.admin_port}"
+    found = command("explain", "--url", url, "Demo")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "10.0.0.1:9876" in found.stdout
+    found = command("explain", "-o", f"admin.listen=0.0.0.0:{daemon.admin_port}", "Demo")
+    assert found.returncode == 0
+    missing = command("explain", "--url", url, "demo")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "nearest known ids (case matters): Demo" in missing.stderr
+    assert "no cluster id" in command("explain", "--url", url, "a/b c").stderr
+    assert "cannot be" in daemon.admin("/explain/b%20c").text
+
+
+def test_explain_says_when_there_is_nobody_to_ask(command, serve):
+    result = command("explain", "--url", f"http://127.0.0.1:{free_port()}", "a")
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    daemon = serve({"a": ["10.0.0.1:9876"]})
+    result = command("explain", "--url", f"http://127.0.0.1:{daemon.port}", "a")
+    assert result.returncode == 1
+    assert "404" in result.stderr and "admin listener" in result.stderr
+
+
+def test_probe_is_a_health_check(make_daemon, command):
+    daemon = make_daemon({"consul.address": f"http://127.0.0.1:{free_port()}", "state.dir": ""}, ready=False)
+    result = command("probe", "-o", f"listen=127.0.0.1:{daemon.port}")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    result = command("probe", f"http://127.0.0.1:{daemon.port}/rocketmq/a")
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
+    assert "503" in result.stderr
+    result = command("probe", f"http://127.0.0.1:{free_port()}/healthz", env={"NSADDRD_LISTEN": "nonsense"})
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
