@@ -39,7 +39,7 @@ enum http_route {
     HTTP_ROUTE_HEALTHZ,
     HTTP_ROUTE_READYZ,
     HTTP_ROUTE_METRICS,
-    HTTP_ROUTE_STATUS,  /* the page */
+    HTTP_ROUTE_STATUS, /* the page */
     HTTP_ROUTE_STATUS_JSON,
     HTTP_ROUTE_EXPLAIN,
     HTTP_ROUTES,
