@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What peers and restarts can do to good clients, and how soon a start answers.
+"""What peers, scrapes and restarts can do to good clients, and how soon a start answers.
 
-    tests/bench/hurt.py [--only slow,storm,restart,start] [--bin PATH]
+    tests/bench/hurt.py [--only slow,storm,scrape,restart,start] [--bin PATH]
 
 slow     connections that hold a place: a third send a request at one byte a second, a third are idle, a third
          ask and never read; meanwhile two good clients ask, one on a kept connection, one on a new one each time
 storm    new connections at a steady rate, whatever becomes of them, each with one request
+scrape   the metrics of 10,000 clusters, asked for ten times a second
 restart  SIGTERM and a new process on the same listening socket, as systemd hands it over, under load
 start    from exec to the first right answer, with all lists on disk and no Consul
 """
@@ -14,6 +15,7 @@ start    from exec to the first right answer, with all lists on disk and no Cons
 import argparse
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import pathlib
@@ -32,15 +34,17 @@ from realparts import processes
 from realparts.waiting import until
 from results import Goal
 
-SCENES = ("slow", "storm", "restart", "start")
+SCENES = ("slow", "storm", "scrape", "restart", "start")
 CLUSTERS = 10000
 PATH, LIST = "/rocketmq/c00000", "10.100.100.1:9876;10.100.100.2:9876;10.100.100.3:9876"
+CONSUL_LIST = LIST.replace("9876", "9877")
 SLOW_GOAL, SLOW_ACCEPTABLE = 18000, 10000
 SLOW_PROCESSES = 3
 # More than are counted on: some of them are always just being opened again.
 SLOW_OFFERED = 6120
 SLOW_LIMIT = 18500
 PIPELINED = 64
+SCRAPE_EVERY_S = 0.1
 BAD = "MISSED"
 
 
@@ -71,6 +75,7 @@ def parse_arguments():
     parser.add_argument("--only", default=",".join(SCENES))
     parser.add_argument("--seconds", type=int, default=25, help="that the slow connections are held")
     parser.add_argument("--storm", type=int, default=100000, help="connections within 10 s")
+    parser.add_argument("--scrapes", type=int, default=200)
     parser.add_argument("--restarts", type=int, default=100)
     parser.add_argument("--starts", type=int, default=11)
     parser.add_argument("--nice", type=int, default=0, help="negative where other programs run, too (as root)")
@@ -97,10 +102,10 @@ def add_row(rows, what, figure, unit, goal):
 class Steady:
     """Good clients, until their end is asked for."""
 
-    def __init__(self, run, port, kinds, rate=100):
+    def __init__(self, run, port, kinds, rate=100, expected=LIST):
         self._clients = {}
         for number, kind in enumerate(kinds):
-            command = ["taskset", "-c", CLIENT_CORE, run.parts / "steady", port, PATH, LIST, kind, rate]
+            command = ["taskset", "-c", CLIENT_CORE, run.parts / "steady", port, PATH, expected, kind, rate]
             self._clients[f"{kind}-{number}"] = run.start(f"steady-{kind}", command)
 
     def finish(self):
@@ -176,6 +181,38 @@ def storm(run, options, rows):
     add_row(rows, f"{options.storm} new connections within 10 s, failed", failed, "", (0, 0))
     add_row(rows, "slowest answer", figure["max"], " ms", (500, 1000))
     return {**figure, "lost": failed}
+
+
+# -- scrape --------------------------------------------------------------------------------------------------------
+
+def scrape(run, options, rows):
+    with servers.Consul(run, "c", CLUSTERS) as consul, servers.Nsaddrd(run, 0, consul, program=options.bin) as server:
+        server.until_ready()
+        servers.settle(server.pid, cpu_ns)
+        alone = Steady(run, server.port, ("kept", "new"), expected=CONSUL_LIST)
+        time.sleep(options.scrapes * SCRAPE_EVERY_S)
+        alone = alone.finish()
+        good = Steady(run, server.port, ("kept", "new"), expected=CONSUL_LIST)
+        admin = http.client.HTTPConnection("127.0.0.1", server.admin_port, timeout=10)
+        took, cost = [], []
+        for _ in range(options.scrapes):
+            begun, before = time.monotonic(), cpu_ns(server.pid)
+            admin.request("GET", "/metrics")
+            page = admin.getresponse().read()
+            took.append((time.monotonic() - begun) * 1000)
+            cost.append((cpu_ns(server.pid) - before) / 1e6)
+            time.sleep(max(0.0, SCRAPE_EVERY_S - (time.monotonic() - begun)))
+        admin.close()
+        good = good.finish()
+    failed = failures_of(alone) + failures_of(good)
+    add_row(rows, f"scrape of {CLUSTERS} clusters, {len(page) // 1000} kB", median(took), " ms", (20, 40))
+    rows.append(["of it CPU time", f"{median(cost):.1f} ms", "", "", ""])
+    for name, figure in good.items():
+        rows.append([f"p99 without scrapes, {name.split('-')[0]} connections", f"{alone[name]['p99']:.1f} ms", "", "", ""])
+        add_row(rows, "with ten a second", figure["p99"], " ms", (5, 10))
+    add_row(rows, "meanwhile failed of a good client", failed, "", (0, 0))
+    return {"ms": results.spread(took), "cpu_ms": results.spread(cost), "bytes": len(page), "alone": alone,
+            "good": good, "lost": failed}
 
 
 # -- restart -------------------------------------------------------------------------------------------------------
