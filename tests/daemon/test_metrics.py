@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What monitoring is told: the page's form, its names, and that its numbers are true."""
 
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -514,6 +516,21 @@ def test_many_clusters_are_scanned_and_that_is_told(watch, consul):
     consul.answer("/v1/health/state/*", Reply(500, b"no"))
     consul.break_connections()
     eventually(lambda: one(scrape(daemon), "nsaddrd_consul_scan_failing") == 1, "the scan does not work")
+
+
+def test_long_first_reading_says_how_far_it_is(watch, consul):
+    for number in range(150):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.1.0.{number + 1}")])
+    slow = consul.answer("/v1/health/service/*", lambda _, true: replace(true, delay=0.1))
+    daemon = watch(ready=False)
+    line, = eventually(lambda: daemon.log_lines("clusters are being read from Consul"), "it says so", 30)
+    read = int(re.search(r" read=(\d+) clusters=150$", line)[1])
+    assert 0 < read < 150
+    page = scrape(daemon)
+    assert one(page, "nsaddrd_consul_clusters") == 150
+    assert 0 <= one(page, "nsaddrd_consul_clusters_unread") <= 150 - read
+    slow.remove()
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_clusters_unread") == 0, "all are read")
 
 
 def test_mass_loss_is_told(watch, consul):
