@@ -81,6 +81,16 @@ class Daemon:
         """From its next start on it is handed these sockets, as by a service manager."""
         self._launcher, self._inherits = handing_over(*sockets, names=names)
 
+    def log_to_journal(self):
+        """From its next start on it takes its log for the journal of a service manager."""
+        self._log.touch()
+        log = self._log.stat()
+        self._env["JOURNAL_STREAM"] = f"{log.st_dev}:{log.st_ino}"
+
+    @property
+    def pid(self):
+        return self._process.pid
+
     def write_config(self, more=""):
         self.config.write_text(render(self.options) + more)
 

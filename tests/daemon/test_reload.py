@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -398,6 +399,21 @@ def test_token_file_that_is_a_pipe_is_not_waited_for(watch, consul, tmp_path):
     assert "is a pipe" in daemon.refused()
     consul.set_service("nameServera", [ONE, TWO])
     daemon.eventually_lists("a", BOTH)
+
+
+def test_more_watches_than_files_are_refused(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    daemon = watch()
+    _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    soft = min(hard, 12000)
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (soft, soft))
+    daemon.options.update({"consul.max_watches": 10000, "consul.exclude": ["a"]})
+    daemon.write_config()
+    daemon.signal(signal.SIGHUP)
+    assert "open files" in daemon.refused()
+    assert daemon.list_of("a") == FIRST
+    daemon.reload({"consul.max_watches": 10})
+    assert daemon.list_of("a") == 404
 
 
 def test_included_file_is_read_again(serve, tmp_path):

@@ -142,6 +142,24 @@ def test_sighup_is_a_reload(static, manager):
         assert manager.read_until_says("READY") == {"READY": "1"}
 
 
+def test_lines_in_the_journal_have_their_level_in_front(static):
+    daemon = static(start=False)
+    daemon.log_to_journal()
+    daemon.start()
+    daemon.refuse("listen = ;\n")
+    daemon.stop()
+    assert daemon.log_lines("<6>ts=", "level=info") and daemon.log_lines("<3>ts=", "level=error")
+    assert not [line for line in daemon.log_lines() if not line.startswith("<")]
+
+
+def test_what_it_says_before_it_ends_has_its_level_in_front(static):
+    daemon = static({"http.threads": 65}, start=False)
+    daemon.log_to_journal()
+    with pytest.raises(AssertionError):
+        daemon.start()
+    assert daemon.log().startswith("<3>nsaddrd: ")
+
+
 def test_sighup_before_it_is_ready_does_not_make_it_so(watch, consul, manager):
     consul.stop()
     daemon = watch(env=env_of(manager), ready=False)

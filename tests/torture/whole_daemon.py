@@ -35,6 +35,8 @@ LISTS = {
     "pinned": ["10.0.2.1:9876"],
 }
 A_LIST = LISTS["a"][0]
+ADDED = "10.0.3.1:9876"
+NOT_GOOD = "SIGHUP: the config is not good"
 REFUSED = "is refused, starting without it"
 REGISTERED = ["nameSvrIndex", "nameSvrIndex-a", "nameSvrIndex-b", "nameSvrIndex-pinned"]
 KINDS = ("with-consul", "without-consul")
@@ -114,7 +116,7 @@ class World:
 
 
 def _with_consul(world, variables, outcome):
-    """Lists from the state file and from Consul, changes, registrations, a new token, and a stop."""
+    """Lists from the state file and from Consul, changes, registrations, a reload, and a stop."""
     with _consul(world) as consul:
         consul.set_service("nameServera", A[:3])
         consul.set_service("nameServerb", B[:1])
@@ -127,7 +129,7 @@ def _with_consul(world, variables, outcome):
             run.until_served("pinned", 0)
             run.until(lambda: run.ask("unknown") in (404, None), "an unknown cluster is not found")
             run.until(lambda: consul.registered_names() == REGISTERED, "registered", REPAIR_DEADLINE)
-            run.renew_token()
+            run.reload()
             consul.set_service("nameServerb", B)
             run.until_served("b", 1)
 
@@ -197,8 +199,8 @@ class _Run:
         self._stderr = world.folder / "stderr"
         self._token = world.folder / "token"
         self._token.write_text("first\n")
-        config = world.folder / "nsaddrd.conf"
-        config.write_text(render({
+        self._config = world.folder / "nsaddrd.conf"
+        self._options = {
             "listen": f"127.0.0.1:{self._port}",
             "admin.listen": f"127.0.0.1:{world.admin_port}",
             "consul.address": consul,
@@ -211,10 +213,11 @@ class _Run:
             "register.drain": "50ms",
             "state.dir": str(world.state),
             "static_clusters": [{"id": "pinned", "addresses": LISTS["pinned"]}],
-        }))
+        }
+        self._config.write_text(render(self._options))
         with open(self._stderr, "wb") as stderr:
             self._process = subprocess.Popen(
-                [world.binary, "-c", config, "-o", "http.threads=2"], stdin=subprocess.DEVNULL, stdout=stderr,
+                [world.binary, "-c", self._config, "-o", "http.threads=2"], stdin=subprocess.DEVNULL, stdout=stderr,
                 stderr=stderr, cwd=world.folder, env=clean_environment(world.folder, variables))
 
     def until(self, condition, what, deadline=DEADLINE):
@@ -255,9 +258,20 @@ class _Run:
             raise Bad(f"{cluster}: {got}")
         return got
 
-    def renew_token(self):
+    def reload(self):
+        """A new token and a new cluster. A reload that finds no memory says so and changes nothing; the next one does."""
         self._token.write_text("second\n")
-        self._process.send_signal(signal.SIGHUP)
+        self._options["static_clusters"].append({"id": "added", "addresses": [ADDED]})
+        self._options["default_cluster"] = "added"
+        self._config.write_text(render(self._options))
+        for refused in (0, 1):
+            self._process.send_signal(signal.SIGHUP)
+            self.until(lambda: self.ask("nsaddr") == ADDED or self.log().count(NOT_GOOD) > refused, "it reloads")
+            if self.log().count(NOT_GOOD) == refused:
+                return
+            if self.ask("added") not in (404, None):
+                raise Bad("a reload that failed has changed something")
+        raise Bad("one call failed, and two reloads")
 
     def stop(self):
         self._process.send_signal(signal.SIGTERM)

@@ -1036,6 +1036,63 @@ TEST(test_announce__free_and_wake_take_null)
     announce_wake(NULL);
     announce_free(NULL);
 }
+/* -- reload ---------------------------------------------------------------------------------- */
+
+static void reload(const char *setting)
+{
+    struct config *next = config_of("register.advertise=10.0.0.5", setting, NULL);
+    announce_reload(announce, next);
+    config_free(config);
+    config = next;
+}
+
+TEST(test_announce__a_reload_rewrites_what_differs_at_once)
+{
+    begin_registered();
+    size_t from = httpc->request_count;
+    reload("register.tags=more");
+    fake_run(httpc, 1000);
+    assert_int_equal(fake_count(httpc, REGISTER), 6);
+    for (size_t i = fake_find(httpc, REGISTER, from); i != SIZE_MAX;
+         i = fake_find(httpc, REGISTER, i + 1))
+        assert_non_null(strstr(httpc->requests[i].body, "\"more\""));
+    apply_writes(from);
+    fake_run(httpc, 60000);
+    assert_int_equal(fake_count(httpc, REGISTER), 6);
+}
+
+TEST(test_announce__a_reload_that_changes_nothing_writes_nothing)
+{
+    begin_registered();
+    reload(NULL);
+    fake_run(httpc, 60000);
+    assert_int_equal(fake_count(httpc, REGISTER), 3);
+}
+
+TEST(test_announce__a_reload_before_we_are_ready_registers_nothing)
+{
+    begin(NULL, NULL);
+    serve("a");
+    reload("register.tags=more");
+    fake_run(httpc, 60000);
+    assert_int_equal(httpc->request_count, 0);
+}
+
+TEST(test_announce__a_reload_while_stopping_registers_nothing)
+{
+    begin_registered();
+    announce_drain(announce, on_drained, NULL);
+    reload("register.tags=more");
+    fake_run(httpc, 20000);
+    assert_int_equal(fake_count(httpc, REGISTER), 3);
+    assert_int_equal(drained, 1);
+}
+
+TEST(test_announce__reload_takes_null)
+{
+    announce_reload(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1159,6 +1216,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_announce__an_agent_that_dies_in_the_midst_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__free_and_wake_take_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_reload_rewrites_what_differs_at_once,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_reload_that_changes_nothing_writes_nothing,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__a_reload_before_we_are_ready_registers_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__a_reload_while_stopping_registers_nothing,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_announce__reload_takes_null, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
