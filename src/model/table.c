@@ -2,6 +2,7 @@
 #include "model/table.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,9 +320,7 @@ struct table *table_copy(const struct table *base)
 
 void table_set_default(struct table *t, const char *id)
 {
-    size_t len = strnlen(id, sizeof t->default_id - 1);
-    memset(t->default_id, 0, sizeof t->default_id);
-    memcpy(t->default_id, id, len);
+    (void)snprintf(t->default_id, sizeof t->default_id, "%s", id);
 }
 
 const char *table_default(const struct table *t)
