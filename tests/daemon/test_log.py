@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is logged again and again, and what is not."""
+
+import json
+
+from fake_consul import Instance, Reply
+from waiting import eventually
+
+ONE, TWO = Instance("10.0.0.1"), Instance("10.0.0.2")
+NAME = "集群"
+
+
+def test_nothing_is_logged_while_nothing_changes(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    daemon = watch({"consul.wait": "1s", "log.level": "info"})
+    before = daemon.log()
+    asked = len(consul.requests())
+    eventually(lambda: len(consul.requests()) > asked + 6, "some polls have ended", 30)
+    assert daemon.log() == before
+
+
+def test_twins_are_named_once(watch, consul):
+    for name in ("a", "A"):
+        consul.set_service(f"nameServer{name}", [ONE if name == "a" else TWO])
+    daemon = watch()
+    eventually(lambda: daemon.log_lines("differ only in case"), "they are named")
+    consul.set_service("nameServerb", [Instance("10.0.1.1")])
+    daemon.eventually_lists("b", "10.0.1.1:9876")
+    assert len(daemon.log_lines("differ only in case")) == 1
+    consul.set_service("nameServerB", [Instance("10.0.1.2")])
+    daemon.eventually_lists("B", "10.0.1.2:9876")
+    assert len(daemon.log_lines("differ only in case")) == 2
+
+
+def test_token_file_that_is_gone_is_not_complained_of_for_every_cluster(watch, consul, tmp_path):
+    (tmp_path / "token").write_text("right")
+    consul.require_token("right")
+    for number in range(20):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.0.0.{number + 1}")])
+    daemon = watch({"consul.token_file": str(tmp_path / "token"), "consul.wait": "1s"})
+    (tmp_path / "token").unlink()
+    consul.require_token("another")
+    refused = "/v1/health/service/*"
+    eventually(lambda: len(consul.requests(refused, when=lambda r: r.status == 403)) > 20, "many reads are refused", 30)
+    assert len(daemon.log_lines("cannot read the token file")) == 1
+    assert len(daemon.log_lines("cannot read a cluster")) == 1
+
+
+def test_refusals_while_stopping_are_not_logged_one_by_one(watch, consul):
+    for number in range(30):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.0.0.{number + 1}")])
+    daemon = watch({"register.mode": "per-cluster", "register.advertise": "127.0.0.1"})
+    eventually(lambda: len(consul.registrations()) == 31, "all are registered", 20)
+    consul.answer("/v1/agent/service/deregister/*", Reply(403, "denied"))
+    daemon.stop()
+    assert len(daemon.log_lines("cannot deregister while stopping")) == 10
+    assert daemon.log_lines("not everything is deregistered", "left=31")
+
+
+def test_text_of_peers_is_kept_readable_and_in_its_line(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    consul.set_service(f"nameServer{NAME}\u202eelif\u2028x", [ONE])
+    daemon = watch({"log.format": "json"})
+    (line,) = eventually(lambda: daemon.log_lines("hold no cluster id"), "the name is skipped")
+    assert NAME in line and "\u202e" not in line and "\u2028" not in line
+    assert json.loads(line)["last"] == f"nameServer{NAME}\u202eelif\u2028x"
