@@ -26,11 +26,12 @@ struct build_info;
 struct client_totals;
 struct consul_report;
 struct report;
+struct status_json;
 struct table;
 
 /* Clusters on one page. */
 #define STATUS_PAGE 100
-/* More than 10,000 clusters of some instances each take. */
+/* More than a page of clusters of the most instances takes. */
 #define STATUS_MAX ((size_t)64 * 1024 * 1024)
 
 struct status_view {
@@ -126,9 +127,15 @@ bool status_html(const struct status_view *v, const struct status_query *q,
 /* What the browser may do with that page: show it with its own style. */
 extern const char status_html_policy[];
 
-/* All that match on one page unless one is asked for. */
-bool status_json(const struct status_view *v, const struct status_query *q,
-                 struct buf *out) MUST_CHECK;
+/* The same as JSON, all that match on one page unless one is asked for: piece by piece, as all of ten
+ * thousand clusters would take more memory than else the whole process. New; NULL: no memory. Of the
+ * view only the table is needed for longer, and kept. */
+struct status_json *status_json_new(const struct status_view *v,
+                                    const struct status_query *q) MUST_CHECK;
+void status_json_free(struct status_json *j);
+
+/* Up to `max` (> 0) further bytes; *len is 0 at the end. False: no memory, and the rest is missing. */
+bool status_json_read(struct status_json *j, char *out, size_t max, size_t *len) MUST_CHECK;
 
 /* The cluster, or what is nearest to such an id. *found: is there one? */
 bool status_explain(const struct status_view *v, const char *id, bool *found,

@@ -18,7 +18,9 @@
 /* A longer query is not one of ours. */
 #define QUERY_MAX 1024
 
-static const char text_type[] = "text/plain; charset=utf-8";
+/* What is sent of JSON at once. */
+#define JSON_BLOCK (32 * 1024)
+
 /* Browsers show text with a style of their own. */
 static const char text_policy[] = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
@@ -37,6 +39,30 @@ static void read_query(const struct http_request *r, struct status_query *out)
     text[0] = r->query_first;
     memcpy(text + 1, r->query, len - 1);
     status_query_parse(text, len, out);
+}
+
+/* -- responses ------------------------------------------------------------------------------- */
+
+/* With this header, or none at all. */
+static struct MHD_Response *with(struct MHD_Response *r, const char *name, const char *value)
+{
+    if (r == NULL || MHD_add_response_header(r, name, value) == MHD_YES)
+        return r;
+    MHD_destroy_response(r);
+    return NULL;
+}
+
+/* Takes the page's bytes. */
+static struct MHD_Response *respond(struct buf *page)
+{
+    size_t len = page->len;
+    char *text = buf_detach(page);
+    if (text == NULL)
+        return NULL;
+    struct MHD_Response *r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+    if (r == NULL)
+        free(text);
+    return r;
 }
 
 /* -- what is shown --------------------------------------------------------------------------- */
@@ -58,18 +84,48 @@ static bool write_page(const struct status_view *v, const struct http_request *r
     if (reply->route == HTTP_ROUTE_EXPLAIN)
         return status_explain(v, reply->asked_id, &found, page);
     read_query(r, &query);
-    return reply->route == HTTP_ROUTE_STATUS ? status_html(v, &query, page)
-                                             : status_json(v, &query, page);
+    return status_html(v, &query, page);
 }
 
-static bool write_status(const struct http_answers *a, const struct http_request *r,
-                         const struct reply *reply, struct buf *page)
+static ssize_t read_json(void *arg, uint64_t at, char *out, size_t max)
+{
+    size_t len;
+    (void)at; /* it is asked for in order */
+    if (!status_json_read(arg, out, max, &len))
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    return len > 0 ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void drop_json(void *arg)
+{
+    status_json_free(arg);
+}
+
+static struct MHD_Response *json_response(const struct status_view *v, const struct http_request *r)
+{
+    struct status_query query;
+    if (r->head.no_body) /* see http_answer.c: the library would send the end of a chunked body */
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    read_query(r, &query);
+    struct status_json *json = status_json_new(v, &query);
+    if (json == NULL)
+        return NULL;
+    struct MHD_Response *made =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, JSON_BLOCK, read_json, json, drop_json);
+    if (made == NULL)
+        status_json_free(json);
+    return made;
+}
+
+static struct MHD_Response *status_response(const struct http_answers *a,
+                                            const struct http_request *r, const struct reply *reply)
 {
     struct client_totals clients;
     struct consul_report consul;
     char *config = copy_config(a->pages);
+    struct MHD_Response *made = NULL;
     if (config == NULL)
-        return false;
+        return NULL;
     client_names_total(atomic_load_explicit(&a->pages->clients, memory_order_acquire), &clients);
     metrics_consul(a->metrics, &consul);
     const struct status_view view = {
@@ -83,56 +139,43 @@ static bool write_status(const struct http_answers *a, const struct http_request
         .clients = &clients,
         .config = config,
     };
-    bool ok = write_page(&view, r, reply, page);
+    if (reply->route == HTTP_ROUTE_STATUS_JSON) {
+        made = json_response(&view, r);
+    } else {
+        struct buf page;
+        buf_init(&page, STATUS_MAX);
+        made = write_page(&view, r, reply, &page) ? respond(&page) : NULL;
+        buf_clear(&page);
+    }
     free(config);
-    return ok;
+    return made;
 }
 
-/* -- responses ------------------------------------------------------------------------------- */
-
-/* With this header, or none at all. */
-static struct MHD_Response *with(struct MHD_Response *r, const char *name, const char *value)
+static struct MHD_Response *metrics_response(const struct http_answers *a, const char *accept)
 {
-    if (r == NULL || MHD_add_response_header(r, name, value) == MHD_YES)
-        return r;
-    MHD_destroy_response(r);
-    return NULL;
-}
-
-/* Takes the page's bytes. */
-static struct MHD_Response *respond(struct buf *page, const char *type)
-{
-    size_t len = page->len;
-    char *text = buf_detach(page);
-    if (text == NULL)
-        return NULL;
-    struct MHD_Response *r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-    if (r == NULL)
-        free(text);
-    return with(r, "Content-Type", type);
+    struct buf page;
+    const char *type;
+    buf_init(&page, METRICS_TEXT_MAX);
+    bool ok = metrics_text_page(a->metrics, a->view.table, &a->view.status, accept, &page, &type);
+    struct MHD_Response *made = ok ? with(respond(&page), "Content-Type", type) : NULL;
+    buf_clear(&page);
+    return made;
 }
 
 struct MHD_Response *http_admin_page(const struct http_answers *a, const struct http_request *r,
                                      const struct reply *reply)
 {
-    struct buf page;
-    const char *type = reply->route == HTTP_ROUTE_STATUS        ? "text/html; charset=utf-8"
-                       : reply->route == HTTP_ROUTE_STATUS_JSON ? "application/json"
-                                                                : text_type;
-    bool metrics = reply->route == HTTP_ROUTE_METRICS;
-    buf_init(&page, metrics ? METRICS_TEXT_MAX : STATUS_MAX);
-    bool ok = metrics ? metrics_text_page(a->metrics, a->view.table, &a->view.status,
-                                          r->head.accept, &page, &type)
-                      : write_status(a, r, reply, &page);
-    struct MHD_Response *made = ok ? respond(&page, type) : NULL;
-    buf_clear(&page);
-    if (metrics)
-        return made;
+    if (reply->route == HTTP_ROUTE_METRICS)
+        return metrics_response(a, r->head.accept);
+    bool html = reply->route == HTTP_ROUTE_STATUS;
+    struct MHD_Response *made = status_response(a, r, reply);
+    made = with(made, "Content-Type",
+                html                                     ? "text/html; charset=utf-8"
+                : reply->route == HTTP_ROUTE_STATUS_JSON ? "application/json"
+                                                         : "text/plain; charset=utf-8");
     made = with(made, "Cache-Control", "no-store");
     made = with(made, "X-Content-Type-Options", "nosniff");
     made = with(made, "Referrer-Policy", "no-referrer");
-    if (reply->reason != NULL)
-        made = with(made, "X-Nsaddr-Reason", reply->reason);
-    return with(made, "Content-Security-Policy",
-                reply->route == HTTP_ROUTE_STATUS ? status_html_policy : text_policy);
+    made = with(made, "Content-Security-Policy", html ? status_html_policy : text_policy);
+    return reply->reason != NULL ? with(made, "X-Nsaddr-Reason", reply->reason) : made;
 }

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -132,11 +133,11 @@ static void write_change(const struct cluster_change *change, struct buf *out)
     close_as(out, "}");
 }
 
+/* Whoever writes the next one puts a comma before it. */
 static void write_cluster(const struct status_view *v, const struct cluster *c, struct buf *out)
 {
     struct reports all = c->notes->reports;
     struct report r;
-    next(out);
     (void)buf_append_char(out, '{');
     string(out, "id", c->id);
     string(out, "state", cluster_state_name(c->state));
@@ -238,24 +239,92 @@ static void write_overview(const struct status_view *v, const struct status_sele
     close_as(out, "}");
 }
 
-bool status_json(const struct status_view *v, const struct status_query *q, struct buf *out)
+/* -- piece by piece -------------------------------------------------------------------------- */
+
+/* So much is made at a time, and one cluster more. */
+#define PIECE (32 * 1024)
+
+struct status_json {
+    struct status_view view;
+    struct status_selection selection;
+    size_t next; /* cluster of the selection */
+    bool ended;  /* all is in the last piece */
+    struct buf piece;
+    size_t taken; /* of it */
+};
+
+static void write_start(const struct status_view *v, const struct status_selection *s,
+                        struct buf *out)
 {
-    struct status_selection s;
-    if (!status_select(v, q, q->page == 0 ? 0 : STATUS_PAGE, &s))
-        return false;
     (void)buf_append_char(out, '{');
-    write_overview(v, &s, out);
+    write_overview(v, s, out);
     write_consul(v->consul, out);
     write_clients(v->clients, out);
     string(out, "config", v->config);
-    number(out, "matching", s.count);
-    number(out, "page", s.page);
-    number(out, "pages", s.pages);
+    number(out, "matching", s->count);
+    number(out, "page", s->page);
+    number(out, "pages", s->pages);
     open_as(out, "clusters", "[");
-    for (size_t i = s.first; i < s.first + s.shown; i++)
-        write_cluster(v, s.clusters[i], out);
-    close_as(out, "]}");
-    (void)buf_append_char(out, '\n');
-    status_selection_clear(&s);
-    return !out->failed;
+}
+
+struct status_json *status_json_new(const struct status_view *v, const struct status_query *q)
+{
+    struct status_json *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return NULL;
+    buf_init(&j->piece, STATUS_MAX);
+    if (!status_select(v, q, q->page == 0 ? 0 : STATUS_PAGE, &j->selection)) {
+        free(j);
+        return NULL;
+    }
+    j->view = (struct status_view){
+        .now_wall_ms = v->now_wall_ms, .now_mono_ms = v->now_mono_ms, .table = table_ref(v->table)};
+    j->next = j->selection.first;
+    write_start(v, &j->selection, &j->piece);
+    return j;
+}
+
+void status_json_free(struct status_json *j)
+{
+    if (j == NULL)
+        return;
+    status_selection_clear(&j->selection);
+    table_unref(j->view.table);
+    buf_clear(&j->piece);
+    free(j);
+}
+
+/* What is not said yet, up to a piece. */
+static void fill(struct status_json *j)
+{
+    size_t end = j->selection.first + j->selection.shown;
+    bool first = j->next == j->selection.first;
+    if (j->taken == j->piece.len) {
+        buf_reset(&j->piece);
+        j->taken = 0;
+    }
+    while (j->next < end && j->piece.len < PIECE) {
+        if (!first)
+            (void)buf_append_char(&j->piece, ',');
+        write_cluster(&j->view, j->selection.clusters[j->next++], &j->piece);
+        first = false;
+    }
+    if (j->next == end && !j->ended) {
+        (void)buf_append_str(&j->piece, "]}\n");
+        j->ended = true;
+    }
+}
+
+bool status_json_read(struct status_json *j, char *out, size_t max, size_t *len)
+{
+    if (j->taken == j->piece.len || j->next == j->selection.first)
+        fill(j);
+    if (j->piece.failed)
+        return false;
+    size_t left = j->piece.len - j->taken;
+    *len = left < max ? left : max;
+    if (*len > 0)
+        memcpy(out, j->piece.data + j->taken, *len);
+    j->taken += *len;
+    return true;
 }

@@ -5,6 +5,7 @@
  * Input: which parser (a letter, see `parsers`), then what it reads.
  */
 #include <arpa/inet.h>
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <regex.h>
@@ -663,7 +664,7 @@ static void try_arguments(struct input *in)
         for (int i = 1; i < argc && !known; i++)
             known = a.config_path >= given[i] && a.config_path <= given[i] + strlen(given[i]);
         HOLDS(known, "the path is no argument");
-        HOLDS(a.action >= ACTION_RUN && a.action <= ACTION_HELP, "action %d", (int)a.action);
+        HOLDS(a.action >= ACTION_RUN && a.action <= ACTION_PROBE, "action %d", (int)a.action);
         HOLDS((a.cluster != NULL) == (a.action == ACTION_EXPLAIN), "action %d", (int)a.action);
         HOLDS(a.overrides.count < (size_t)argc, "%zu overrides", a.overrides.count);
         for (size_t i = 0; i < a.overrides.count; i++)

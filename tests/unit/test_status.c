@@ -458,8 +458,16 @@ TEST(test_status__of_many_near_ids_the_nearest_are_named)
 
 static cJSON *json(void)
 {
+    char bytes[1000];
+    size_t len;
     buf_reset(&out);
-    assert_true(status_json(&view, &query, &out));
+    struct status_json *j = status_json_new(&view, &query);
+    assert_non_null(j);
+    do {
+        assert_true(status_json_read(j, bytes, sizeof bytes, &len));
+        assert_true(buf_append(&out, bytes, len));
+    } while (len > 0);
+    status_json_free(j);
     cJSON *root = cJSON_ParseWithLengthOpts(buf_text(&out), out.len, NULL, false);
     assert_non_null(root);
     return root;
@@ -498,6 +506,14 @@ TEST(test_status__json_has_every_cluster_unless_a_page_is_asked_for)
     assert_int_equal(number_of(root, "pages"), 3);
     assert_int_equal(number_of(root, "matching"), 250);
     cJSON_Delete(root);
+}
+
+TEST(test_status__json_without_clusters_is_json_too)
+{
+    cJSON *root = json();
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(root, "clusters")), 0);
+    cJSON_Delete(root);
+    status_json_free(NULL);
 }
 
 TEST(test_status__json_tells_all_of_a_cluster)
@@ -690,6 +706,7 @@ int main(void)
         RUN(test_status__an_unknown_id_brings_the_nearest),
         RUN(test_status__of_many_near_ids_the_nearest_are_named),
         RUN(test_status__json_has_every_cluster_unless_a_page_is_asked_for),
+        RUN(test_status__json_without_clusters_is_json_too),
         RUN(test_status__json_tells_all_of_a_cluster),
         RUN(test_status__json_tells_of_consul_registrations_and_disk),
         RUN(test_status__the_page_has_clusters_and_what_concerns_all),
