@@ -22,6 +22,7 @@ TYPED = [
     ("--pr", ["--print-config"]),
     ("--chec", ["--check-config"]),
     ("exp", ["explain"]),
+    ("--once exp", ["--once", "exp"]),
     ("explain --ur", ["explain", "--url"]),
     ("-o log.le", ["-o", "log.level="]),
     ("-o log.level=w", ["-o", "log.level=warn"]),
@@ -124,6 +125,7 @@ def fish(tmp_path: Path, line: str) -> list[str]:
 @pytest.mark.parametrize("line, wanted", [
     ("nsaddrd --pr", ["--print-config"]),
     ("nsaddrd e", ["explain"]),
+    ("nsaddrd --once e", []),
     ("nsaddrd explain --u", ["--url"]),
     ("nsaddrd -o log.level=w", ["log.level=warn"]),
     ("nsaddrd -o consul.tls.verify=", ["consul.tls.verify=true", "consul.tls.verify=false"]),
