@@ -19,6 +19,7 @@ ROOMS = {
     "announce": {"base", "model", "config", "consul"},
     "serve": {"base", "model", "config"},
     "client": {"base", "model", "config"},
+    "daemon": {"base", "model", "config", "consul", "source", "announce", "serve"},
 }
 
 # library header -> files that may include it (src/ and include/ paths).
