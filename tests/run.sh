@@ -17,7 +17,8 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
 
   build         gcc and clang, warnings are errors
   lint          include directions, banned calls, documented options and flags, man pages, completion,
-                links, translations, format, clang-tidy, shellcheck; the alerts and the dashboard
+                links, translations, format, clang-tidy, shellcheck
+  monitoring    are the alerts and the dashboard good, and about metrics that there are? (promtool)
   unit          unit tests and scenarios (ctest)
   unit-san      the same under AddressSanitizer and UndefinedBehaviorSanitizer
   validator     does the validator of histories find what breaks a promise, and nothing else?
@@ -66,9 +67,9 @@ say() {
 
 # --- arguments ------------------------------------------------------------------------------------
 
-every_tier="build lint unit unit-san validator schedules torture daemon daemon-san daemon-tsan"
-every_tier="$every_tier browser http http-san faults faults-san chaos fuzz coverage packages real"
-every_tier="$every_tier bench cleanroot"
+every_tier="build lint monitoring unit unit-san validator schedules torture daemon daemon-san"
+every_tier="$every_tier daemon-tsan browser http http-san faults faults-san chaos fuzz coverage packages"
+every_tier="$every_tier real bench cleanroot"
 tiers=
 require_real=no
 long=no
@@ -296,7 +297,7 @@ install_needs() {
     if wanted torture coverage; then
         install_packages objcopy:binutils || return
     fi
-    if wanted lint daemon daemon-san daemon-tsan coverage; then
+    if wanted monitoring daemon daemon-san daemon-tsan coverage; then
         fetch_promtool || return
     fi
     if wanted packages; then
@@ -598,7 +599,10 @@ if wanted build; then
     build_gcc && build_clang && record build 0 0 0 $((SECONDS - started)) "gcc and clang, no warnings"
 fi
 if wanted lint && build_gcc && build_clang; then
-    pytest_tier lint build/nsaddrd tests/lint tests/monitoring
+    pytest_tier lint build/nsaddrd tests/lint
+fi
+if wanted monitoring && build_gcc; then
+    pytest_tier monitoring build/nsaddrd tests/monitoring
 fi
 if wanted unit && build_gcc; then
     ctest_tier unit build
