@@ -23,14 +23,15 @@ void metrics_family(const struct metrics_writer *w, const char *name, const char
 
 static void label_value(const struct metrics_writer *w, const char *value)
 {
-    for (; *value != '\0'; value++) {
-        if (*value == '\n') {
-            (void)buf_append_str(w->out, "\\n");
-            continue;
-        }
-        if (*value == '"' || *value == '\\')
-            (void)buf_append_char(w->out, '\\');
-        (void)buf_append_char(w->out, *value);
+    for (;;) {
+        size_t plain = strcspn(value, "\n\"\\");
+        (void)buf_append(w->out, value, plain);
+        value += plain;
+        if (*value == '\0')
+            return;
+        (void)buf_append_char(w->out, '\\');
+        (void)buf_append_char(w->out, *value == '\n' ? 'n' : *value);
+        value++;
     }
 }
 
