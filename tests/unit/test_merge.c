@@ -377,6 +377,69 @@ TEST(test_merge__free_takes_null)
 {
     merge_free(NULL);
 }
+/* -- a config that is read again ------------------------------------------------------------- */
+
+static bool unpin(const char *id, const char *address)
+{
+    struct endpoint e;
+    assert_true(endpoint_parse(&e, address, strlen(address)));
+    assert_true(merge_begin(merge));
+    bool ok = merge_unpin(merge, id, &e, 1, "a test");
+    merge_commit(merge);
+    return ok;
+}
+
+TEST(test_merge__what_was_pinned_is_served_until_another_source_knows_better)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    assert_true(unpin("a", "10.0.0.1:1"));
+    assert_string_equal(served("a"), "10.0.0.1:1");
+    const struct table *t = merge_table(merge);
+    assert_int_equal(table_find(t, "a", 1)->state, CLUSTER_RESTORED);
+    table_unref(t);
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.2:1");
+    assert_string_equal(served("a"), "10.0.0.2:1");
+}
+
+TEST(test_merge__what_is_not_pinned_cannot_be_unpinned)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    assert_true(unpin("a", "10.0.0.2:1"));
+    assert_string_equal(served("a"), "10.0.0.1:1");
+    assert_true(unpin("b", "10.0.0.2:1"));
+    assert_string_equal(served("b"), "(none)");
+}
+
+TEST(test_merge__what_is_pinned_can_be_changed_and_removed_by_who_pins)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.2:1");
+    assert_string_equal(served("a"), "10.0.0.2:1");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove_pinned(merge, "a", "a test"));
+    assert_true(merge_remove_pinned(merge, "b", "a test"));
+    merge_commit(merge);
+    assert_string_equal(served("a"), "(none)");
+}
+
+TEST(test_merge__the_default_cluster_comes_with_the_same_commit)
+{
+    assert_true(merge_begin(merge));
+    set("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    merge_set_default(merge, "a");
+    const struct table *before = merge_table(merge);
+    assert_string_equal(table_default(before), "");
+    table_unref(before);
+    merge_commit(merge);
+    const struct table *after = merge_table(merge);
+    assert_string_equal(table_default(after), "a");
+    table_unref(after);
+    assert_true(merge_begin(merge));
+    merge_set_default(merge, "a");
+    merge_commit(merge);
+    assert_int_equal(changes, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +491,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merge__what_is_pinned_or_unknown_is_not_confirmed,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__free_takes_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__what_was_pinned_is_served_until_another_source_knows_better, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_is_not_pinned_cannot_be_unpinned, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__what_is_pinned_can_be_changed_and_removed_by_who_pins, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__the_default_cluster_comes_with_the_same_commit,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,21 @@ TEST(test_table__a_rendering_can_be_seen_ahead_by_its_hash)
     table_unref(t);
 }
 
+TEST(test_table__a_copy_has_the_same_default_until_it_has_another)
+{
+    struct table *t = new_table();
+    assert_string_equal(table_default(t), "");
+    table_set_default(t, "a");
+    struct table *copy = table_copy(t);
+    assert_non_null(copy);
+    assert_string_equal(table_default(copy), "a");
+    table_set_default(copy, "");
+    assert_string_equal(table_default(copy), "");
+    assert_string_equal(table_default(t), "a");
+    table_unref(t);
+    table_unref(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_table__a_rendering_can_be_seen_ahead_by_its_hash),
         cmocka_unit_test_setup(
             test_table__a_rendering_goes_with_the_last_table_that_has_its_cluster, reset_drops),
+        cmocka_unit_test(test_table__a_copy_has_the_same_default_until_it_has_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
