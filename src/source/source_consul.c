@@ -222,12 +222,14 @@ static bool excluded(const struct config *c, const char *id)
     return false;
 }
 
-static bool pinned(const struct config *c, const char *id)
+/* Looked up where it is quick: both may be thousands. */
+static bool pinned(const struct source *s, const char *id)
 {
-    for (size_t i = 0; i < c->static_clusters.count; i++)
-        if (strcmp(c->static_clusters.items[i].id, id) == 0)
-            return true;
-    return false;
+    const struct table *t = merge_table(s->context.merge);
+    const struct cluster *c = table_find(t, id, strlen(id));
+    bool is_pinned = c != NULL && c->pinned;
+    table_unref(t);
+    return is_pinned;
 }
 
 static struct cluster_watch *add_watch(struct source *s, const char *id)
@@ -263,7 +265,7 @@ static void take_name(const char *name, void *arg)
         (void)snprintf(s->example, sizeof s->example, "%s", name);
         return;
     }
-    if (excluded(c, id) || pinned(c, id))
+    if (excluded(c, id) || pinned(s, id))
         return;
     struct cluster_watch *w = find_watch(s, id);
     if (w == NULL) {
@@ -566,7 +568,7 @@ static void end_lost_watches(struct source *s)
     struct cluster_watch *w, *next, *lost = NULL;
     HASH_ITER(hh, s->watches, w, next)
     {
-        if (!excluded(c, w->id) && !pinned(c, w->id))
+        if (!excluded(c, w->id) && !pinned(s, w->id))
             continue;
         HASH_DEL(s->watches, w);
         scan_drop(&s->scan, w);
