@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "consul/check_rows.h"
 #include "model/admission.h"
+#include "model/consul_metrics.h"
 
 struct config;
 struct error;
@@ -59,9 +60,10 @@ bool catalog_parse_services(const struct httpc_reply *reply,
 struct catalog_health {
     struct instance *instances; /* with an address that can be served */
     size_t count;
-    size_t unusable;   /* registered under exactly this name, but not servable */
-    char example[256]; /* of those: which, and why */
-    uint64_t *nodes;   /* hash_bytes() of the names of all their nodes, with repetitions */
+    size_t unusable;                  /* registered under exactly this name, but not servable */
+    unsigned skipped[INSTANCE_SKIPS]; /* the same by reason */
+    char example[256];                /* of those: which, and why */
+    uint64_t *nodes; /* hash_bytes() of the names of all their nodes, with repetitions */
     size_t node_count;
     struct buf reports;          /* of all of them, in the reply's order, not judged (report.h) */
     bool unchecked;              /* one of them has no check of its own */

@@ -73,7 +73,16 @@ enum consul_plan {
     CONSUL_PLANS,
 };
 
+/* Why an instance has no address for clients. */
+enum instance_skip {
+    INSTANCE_SKIP_ADDRESS,   /* none, or none that is a literal IP clients could use */
+    INSTANCE_SKIP_PORT,      /* not one of 1 to 65535 */
+    INSTANCE_SKIP_MALFORMED, /* not what Consul sends */
+    INSTANCE_SKIPS,
+};
+
 /* The words that label values have. */
+const char *instance_skip_name(enum instance_skip why);
 const char *consul_op_name(enum consul_op op);
 const char *consul_code_name(enum consul_code code);
 const char *consul_failure_name(enum consul_failure why);
@@ -133,6 +142,8 @@ struct consul_report {
     uint64_t watches; /* blocking queries under way, of any kind */
     struct consul_reading reading;
 
+    uint64_t skipped[INSTANCE_SKIPS];
+
     struct registration_numbers registrations;
     struct metric_error registration_error;
 
@@ -172,6 +183,7 @@ struct consul_metrics {
     metric_number running;
     metric_time spacing_ms;
     metric_time mass_loss_end;
+    metric_number skipped[INSTANCE_SKIPS];
     metric_number registrations_wanted;
     metric_number registrations_registered;
     metric_number registrations_pending;
@@ -217,6 +229,9 @@ void consul_metrics_watches(struct consul_metrics *m, uint64_t watches);
 void consul_metrics_reads(struct consul_metrics *m, uint64_t waiting, uint64_t running,
                           int64_t spacing_ms);
 void consul_metrics_reading(struct consul_metrics *m, const struct consul_reading *now);
+
+/* So many further instances have no address for clients. */
+void consul_metrics_skipped(struct consul_metrics *m, enum instance_skip why, uint64_t count);
 
 void consul_metrics_registrations(struct consul_metrics *m, const struct registration_numbers *now);
 void consul_metrics_registration_failed(struct consul_metrics *m, const char *text,

@@ -34,6 +34,7 @@
 #include "consul/check_rows.h"
 #include "model/admission.h"
 #include "model/cluster_id.h"
+#include "model/consul_metrics.h"
 #include "model/mass_loss.h"
 #include "source/progress.h"
 #include "source/reads.h"
@@ -119,9 +120,10 @@ struct cluster_watch {
     bool failing;
     bool unpublished; /* the merge could not take the last change */
     bool ask_consistent;
-    size_t unusable;           /* instances, in the last reply */
-    size_t contested;          /* addresses that another cluster has a good claim on, too */
-    struct endpoint *withheld; /* those of an earlier run, sorted */
+    size_t unusable;                  /* instances, in the last reply... */
+    unsigned skipped[INSTANCE_SKIPS]; /* ... by reason */
+    size_t contested;                 /* addresses that another cluster has a good claim on, too */
+    struct endpoint *withheld;        /* those of an earlier run, sorted */
     size_t withheld_count;
     bool was_pinned; /* what it serves was written in the config, and Consul was not heard of yet */
     bool reclaimed;  /* in the list of those */

@@ -141,10 +141,41 @@ static const char *tagged_address(const struct row *r, const char *tag, long *po
     return json_string(json_member(r->node, "TaggedAddresses"), tag);
 }
 
-static bool read_endpoint(const struct row *r, const char *from, struct endpoint *out,
-                          struct report *report)
+/* Why an instance cannot be served. */
+enum flaw { NO_FLAW, NOT_TEXT, TWICE, NO_ADDRESS, BAD_PORT, NO_LITERAL };
+
+static const struct {
+    const char *why;
+    enum instance_skip skip;
+} flaws[] = {
+    [NO_FLAW] = {"", INSTANCE_SKIPS},
+    [NOT_TEXT] = {"its Address is not text", INSTANCE_SKIP_MALFORMED},
+    [TWICE] = {"a member of it is there twice", INSTANCE_SKIP_MALFORMED},
+    [NO_ADDRESS] = {"it has no such address (consul.address_from)", INSTANCE_SKIP_ADDRESS},
+    [BAD_PORT] = {"its port is not one of 1 to 65535", INSTANCE_SKIP_PORT},
+    [NO_LITERAL] = {"its address is not a literal IP that clients could use",
+                    INSTANCE_SKIP_ADDRESS},
+};
+
+static enum flaw make_endpoint(const struct row *r, const char *address, long port,
+                               struct endpoint *out)
 {
-    const char *why = NULL;
+    const cJSON *own = json_member(r->service, "Address");
+    if (own != NULL && !cJSON_IsString(own) && !cJSON_IsNull(own))
+        return NOT_TEXT;
+    if (json_has_duplicates(r->row) || json_has_duplicates(r->service) ||
+        json_has_duplicates(r->node))
+        return TWICE;
+    if (address == NULL || address[0] == '\0')
+        return NO_ADDRESS;
+    if (port < 1)
+        return BAD_PORT;
+    return endpoint_make(out, address, port) ? NO_FLAW : NO_LITERAL;
+}
+
+static enum flaw read_endpoint(const struct row *r, const char *from, struct endpoint *out,
+                               struct report *report)
+{
     long port = json_port(json_member(r->service, "Port"));
     const char *of_service = json_string(r->service, "Address");
     const char *of_node = json_string(r->node, "Address");
@@ -158,22 +189,11 @@ static bool read_endpoint(const struct row *r, const char *from, struct endpoint
     else
         address = tagged_address(r, from, &port);
 
-    const cJSON *own = json_member(r->service, "Address");
-    if (own != NULL && !cJSON_IsString(own) && !cJSON_IsNull(own))
-        why = "its Address is not text";
-    else if (json_has_duplicates(r->row) || json_has_duplicates(r->service) ||
-             json_has_duplicates(r->node))
-        why = "a member of it is there twice";
-    else if (address == NULL || address[0] == '\0')
-        why = "it has no such address (consul.address_from)";
-    else if (port < 1)
-        why = "its port is not one of 1 to 65535";
-    else if (!endpoint_make(out, address, port))
-        why = "its address is not a literal IP that clients could use";
+    enum flaw flaw = make_endpoint(r, address, port, out);
     report->address = address != NULL ? address : "";
     report->port = port > 0 ? (unsigned)port : 0;
-    report->detail = why != NULL ? why : "";
-    return why == NULL;
+    report->detail = flaws[flaw].why;
+    return flaw;
 }
 
 /* Maintenance is an extra critical check of a fixed name (structs.go NodeMaint,
@@ -248,11 +268,12 @@ static bool read_health(const cJSON *checks, int64_t accept, struct report *repo
     return true;
 }
 
-static void note_unusable(struct catalog_health *out, const struct row *r, const char *why)
+static void note_unusable(struct catalog_health *out, const struct row *r, enum flaw flaw)
 {
+    out->skipped[flaws[flaw].skip]++;
     if (out->unusable++ == 0)
         (void)snprintf(out->example, sizeof out->example, "%.120s: %s",
-                       r->id != NULL ? r->id : "(no ID)", why);
+                       r->id != NULL ? r->id : "(no ID)", flaws[flaw].why);
 }
 
 /* False when the row is not what Consul sends, so that nothing in the reply can be trusted. */
@@ -276,11 +297,12 @@ static bool read_row(const cJSON *item, const struct config *c, const char *serv
         out->nodes[out->node_count++] = hash_bytes(node, strlen(node));
     r.id = json_string(r.service, "ID");
     struct endpoint e;
-    if (read_endpoint(&r, c->consul.address_from, &e, &report)) {
+    enum flaw flaw = read_endpoint(&r, c->consul.address_from, &e, &report);
+    if (flaw == NO_FLAW) {
         out->instances[out->count++] = (struct instance){.endpoint = e, .health = report.health};
     } else {
         report.verdict = VERDICT_UNUSABLE;
-        note_unusable(out, &r, report.detail);
+        note_unusable(out, &r, flaw);
     }
     report.node = or_empty(node);
     report.service_id = or_empty(r.id);

@@ -60,6 +60,14 @@ const char *consul_plan_name(enum consul_plan plan)
     return names[plan];
 }
 
+const char *instance_skip_name(enum instance_skip why)
+{
+    static const char *const names[INSTANCE_SKIPS] = {[INSTANCE_SKIP_ADDRESS] = "address",
+                                                      [INSTANCE_SKIP_PORT] = "port",
+                                                      [INSTANCE_SKIP_MALFORMED] = "malformed"};
+    return names[why];
+}
+
 enum consul_code consul_code_of(long status)
 {
     switch (status) {
@@ -238,6 +246,11 @@ static void read_reading(const struct consul_metrics *m, struct consul_reading *
 
 /* -- registrations --------------------------------------------------------------------------- */
 
+void consul_metrics_skipped(struct consul_metrics *m, enum instance_skip why, uint64_t count)
+{
+    add(&m->skipped[why], count);
+}
+
 void consul_metrics_registrations(struct consul_metrics *m, const struct registration_numbers *now)
 {
     set(&m->registrations_wanted, now->wanted);
@@ -327,6 +340,8 @@ void consul_metrics_read(struct consul_metrics *m, struct consul_report *out)
     }
     for (size_t i = 0; i < PROPAGATION_BUCKETS; i++)
         out->propagation[i] = get(&m->propagation[i]);
+    for (size_t i = 0; i < INSTANCE_SKIPS; i++)
+        out->skipped[i] = get(&m->skipped[i]);
     read_reading(m, &out->reading);
     read_registrations(m, &out->registrations);
     read_failure(m, &m->error, &out->error);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@ struct collected {
     const struct cluster **clusters;
     size_t count;
     uint64_t in_state[CLUSTER_GONE + 1];
+    uint64_t contested;
 };
 
 static bool collect(const struct cluster *c, void *arg)
@@ -23,6 +26,7 @@ static bool collect(const struct cluster *c, void *arg)
     struct collected *all = arg;
     all->clusters[all->count++] = c;
     all->in_state[c->state]++;
+    all->contested += c->notes->contested;
     return true;
 }
 
@@ -31,6 +35,33 @@ static int compare_ids(const void *a, const void *b)
     const struct cluster *const *x = a;
     const struct cluster *const *y = b;
     return strcmp((*x)->id, (*y)->id);
+}
+
+static void write_changes(const struct metrics_writer *w, const struct cluster *const *clusters,
+                          size_t count)
+{
+    static const char name[] = "nsaddrd_cluster_changes_total";
+    metrics_family(w, name, "counter", "Changes of the list of the cluster, or of its state.");
+    for (size_t i = 0; i < count; i++)
+        metrics_number(w, name, (struct metrics_label[]){{"cluster", clusters[i]->id}}, 1,
+                       clusters[i]->notes->change.count);
+}
+
+/* Of those that were: who is not there was never confirmed, as a static one. */
+static void write_confirmed(const struct metrics_writer *w, const struct cluster *const *clusters,
+                            size_t count)
+{
+    static const char name[] = "nsaddrd_cluster_last_confirmed_timestamp_seconds";
+    char text[48];
+    metrics_family(w, name, "gauge",
+                   "When a read from the servers confirmed the list last, in seconds since 1970.");
+    for (size_t i = 0; i < count; i++) {
+        int64_t ms = cluster_confirmed_ms(clusters[i]);
+        (void)snprintf(text, sizeof text, "%" PRId64 ".%03" PRId64, ms / 1000, ms % 1000);
+        if (ms != 0)
+            metrics_sample(w, name, (struct metrics_label[]){{"cluster", clusters[i]->id}}, 1,
+                           text);
+    }
 }
 
 /* The same clusters in the same order at every scrape, whatever the table's. */
@@ -55,6 +86,8 @@ static void write_each_cluster(const struct metrics_writer *w, const struct coll
                                                     {"state", cluster_state_name(states[s])}},
                            2, c->state == states[s]);
     }
+    write_changes(w, all->clusters, shown);
+    write_confirmed(w, all->clusters, shown);
     metrics_single_number(
         w, "nsaddrd_clusters_dropped", "gauge",
         "Known clusters that have no metrics of their own, as there are too many.",
@@ -72,6 +105,9 @@ bool metrics_write_clusters(const struct metrics_writer *w, const struct table *
     for (size_t s = 0; s < STATES; s++)
         metrics_number(w, name, (struct metrics_label[]){{"state", cluster_state_name(states[s])}},
                        1, all.in_state[states[s]]);
+    metrics_single_number(w, "nsaddrd_conflicts", "gauge",
+                          "Addresses of a cluster that another cluster claims, too.",
+                          all.contested);
     write_each_cluster(w, &all);
     free(all.clusters);
     return true;

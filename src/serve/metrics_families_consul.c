@@ -71,6 +71,16 @@ static void write_reading(const struct metrics_writer *w, const struct consul_re
           now->mass_loss_end > now_mono_ms);
 }
 
+static void write_skipped(const struct metrics_writer *w, const struct consul_report *r)
+{
+    static const char name[] = "nsaddrd_instances_skipped_total";
+    metrics_family(w, name, "counter",
+                   "Registered instances that came without an address that clients could use.");
+    for (enum instance_skip why = 0; why < INSTANCE_SKIPS; why++)
+        metrics_number(w, name, (struct metrics_label[]){{"reason", instance_skip_name(why)}}, 1,
+                       r->skipped[why]);
+}
+
 /* -- registrations --------------------------------------------------------------------------- */
 
 static void write_registrations(const struct metrics_writer *w,
@@ -110,6 +120,7 @@ void metrics_write_consul(const struct metrics_writer *w, const struct consul_re
                       "Time from a reply of Consul to the table that has it, in seconds.",
                       propagation_bucket_ns, r->propagation, PROPAGATION_BUCKETS,
                       r->propagation_ns);
+    write_skipped(w, r);
     write_registrations(w, &r->registrations);
 }
 

@@ -179,6 +179,12 @@ static void note_unusable(struct cluster_watch *w, const struct catalog_health *
         LOG_WARN("instances without an address for clients are skipped", F_STR("cluster", w->id),
                  F_INT("skipped", h->unusable), F_STR("first", h->example));
     w->unusable = h->unusable;
+    for (size_t i = 0; i < INSTANCE_SKIPS; i++) {
+        if (h->skipped[i] > w->skipped[i])
+            consul_metrics_skipped(httpc_metrics(w->context->httpc), (enum instance_skip)i,
+                                   h->skipped[i] - w->skipped[i]);
+        w->skipped[i] = h->skipped[i];
+    }
 }
 
 /* Changes of a cluster that has an instance without a check, or that the scan has no row of, are only

@@ -43,6 +43,9 @@ INTERFACE = {
     "nsaddrd_clusters_dropped": ("gauge", set()),
     "nsaddrd_cluster_addresses": ("gauge", {"cluster"}),
     "nsaddrd_cluster_state": ("gauge", {"cluster", "state"}),
+    "nsaddrd_cluster_changes_total": ("counter", {"cluster"}),
+    "nsaddrd_cluster_last_confirmed_timestamp_seconds": ("gauge", set()),  # of static ones there is none
+    "nsaddrd_conflicts": ("gauge", set()),
     REQUESTS: ("counter", {"route", "code"}),
     DURATION: ("histogram", {"le"}),
     CONNECTIONS: ("gauge", set()),
@@ -63,6 +66,7 @@ INTERFACE = {
 
 # These, too, where there is a Consul to ask.
 CONSUL_INTERFACE = {
+    "nsaddrd_cluster_last_confirmed_timestamp_seconds": ("gauge", {"cluster"}),
     "nsaddrd_consul_up": ("gauge", set()),
     "nsaddrd_consul_last_answer_timestamp_seconds": ("gauge", set()),
     ASKED: ("counter", {"op", "code"}),
@@ -77,6 +81,7 @@ CONSUL_INTERFACE = {
     "nsaddrd_consul_reads_running": ("gauge", set()),
     "nsaddrd_consul_read_spacing_seconds": ("gauge", set()),
     "nsaddrd_mass_loss": ("gauge", set()),
+    "nsaddrd_instances_skipped_total": ("counter", {"reason"}),
     PROPAGATION: ("histogram", {"le"}),
     REGISTRATIONS: ("gauge", {"state"}),
     "nsaddrd_registrations_failing": ("gauge", set()),

@@ -78,6 +78,18 @@ def test_a_held_cluster_says_why_and_a_conflict_names_the_other(watch, consul):
     assert "cluster y claims the address, too" in daemon.admin("/explain/x").text
 
 
+def test_the_same_is_in_the_metrics(watch, consul):
+    consul.set_service("nameServerx", [TWO, Instance("10.0.0.8"), Instance("a.host"), Instance("10.0.0.7", port=0)])
+    consul.set_service("nameServery", [TWO, Instance("10.0.0.9")])
+    daemon = watch()
+    page = daemon.admin("/metrics").text
+    assert "\nnsaddrd_conflicts 2\n" in page
+    assert '\nnsaddrd_instances_skipped_total{reason="address"} 1\n' in page
+    assert '\nnsaddrd_instances_skipped_total{reason="port"} 1\n' in page
+    assert f'\nnsaddrd_cluster_changes_total{{cluster="x"}} {cluster(daemon, "x")["changes"]}\n' in page
+    assert '\nnsaddrd_cluster_last_confirmed_timestamp_seconds{cluster="x"} ' in page
+
+
 def test_a_consul_that_is_away_is_told(watch, consul):
     consul.set_service("nameServera", [ONE])
     daemon = watch()

@@ -32,6 +32,11 @@ TWIN(CURLcode, curl_easy_setopt, CURL *easy, CURLoption option, ...)
     return curl_easy_setopt(easy, option, value);
 }
 
+TWIN(CURLcode, curl_easy_perform, CURL *easy)
+{
+    return torture_point("curl_easy_perform") ? CURLE_OUT_OF_MEMORY : curl_easy_perform(easy);
+}
+
 TWIN(struct curl_slist *, curl_slist_append, struct curl_slist *list, const char *text)
 {
     return torture_point("curl_slist_append") ? NULL : curl_slist_append(list, text);

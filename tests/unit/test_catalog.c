@@ -397,6 +397,9 @@ TEST(test_catalog__reports_of_unusable_instances_say_why)
                  "\"ID\":\"i\",\"Service\":\"nameServera\",\"Port\":-1}}]"),
         " on  at a.host:80:  is  (its address is not a literal IP that clients could use)\n"
         "i on n at 10.0.0.1:0:  is  (its port is not one of 1 to 65535)\n");
+    assert_int_equal(health.skipped[INSTANCE_SKIP_ADDRESS], 1);
+    assert_int_equal(health.skipped[INSTANCE_SKIP_PORT], 1);
+    assert_int_equal(health.skipped[INSTANCE_SKIP_MALFORMED], 0);
 }
 
 TEST(test_catalog__tells_whether_one_has_no_check_of_its_own)

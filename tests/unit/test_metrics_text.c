@@ -5,6 +5,7 @@
 #include "model/consul_metrics.h"
 #include "model/endpoint.h"
 #include "model/metrics.h"
+#include "model/report.h"
 #include "model/table.h"
 #include "serve/metrics_text.h"
 #include "unit.h"
@@ -126,6 +127,37 @@ TEST(test_metrics_text__clusters_are_counted_by_state)
                  "nsaddrd_clusters{state=\"restored\"} 1\n"
                  "# ");
     assert_lines("nsaddrd_clusters_dropped 0\n");
+}
+
+TEST(test_metrics_text__clusters_have_changes_conflicts_and_when_they_were_confirmed)
+{
+    struct buf packed;
+    struct report r = {.verdict = VERDICT_CONTESTED,
+                       .address = "10.0.0.1",
+                       .node = "",
+                       .service_id = "",
+                       .check = "",
+                       .status = "",
+                       .detail = "b"};
+    buf_init(&packed, REPORTS_MAX);
+    assert_true(report_append(&packed, &r));
+    struct cluster_parts parts = {.id = "a",
+                                  .state = CLUSTER_LIVE,
+                                  .reports = {.data = packed.data, .len = packed.len},
+                                  .change = {.count = 7, .why = "", .was_body = ""}};
+    struct cluster *c = cluster_make(&parts);
+    buf_clear(&packed);
+    assert_non_null(c);
+    assert_true(table_set(table, c));
+    cluster_confirm(c, 1500);
+    add_cluster("b", CLUSTER_LIVE, 1);
+    write_page(METRICS_TEXT);
+    assert_lines("nsaddrd_conflicts 1\n");
+    assert_lines("nsaddrd_cluster_changes_total{cluster=\"a\"} 7\n"
+                 "nsaddrd_cluster_changes_total{cluster=\"b\"} 0\n");
+    assert_lines("# TYPE nsaddrd_cluster_last_confirmed_timestamp_seconds gauge\n"
+                 "nsaddrd_cluster_last_confirmed_timestamp_seconds{cluster=\"a\"} 1.500\n"
+                 "# ");
 }
 
 TEST(test_metrics_text__each_cluster_has_its_numbers_in_order_of_ids)
@@ -583,6 +615,7 @@ int main(void)
         TEXT_TEST(test_metrics_text__says_what_runs),
         TEXT_TEST(test_metrics_text__ready_is_what_readyz_says),
         TEXT_TEST(test_metrics_text__clusters_are_counted_by_state),
+        TEXT_TEST(test_metrics_text__clusters_have_changes_conflicts_and_when_they_were_confirmed),
         TEXT_TEST(test_metrics_text__each_cluster_has_its_numbers_in_order_of_ids),
         TEXT_TEST(test_metrics_text__too_many_clusters_are_only_counted),
         TEXT_TEST(test_metrics_text__as_many_clusters_as_allowed_have_numbers),
