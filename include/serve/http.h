@@ -6,7 +6,7 @@
  *        bytes of their first read); closed after the body for HTTP/1.0.
  *   >=400  an empty body of unknown length (chunked, or closed at its end for HTTP/1.0): old Go
  *        clients take any body as the list, and Java reports an error with "Content-Length: 0" as a
- *        NullPointerException.
+ *        NullPointerException. Only /explain, which no client asks for, says more.
  *
  * Ownership  http_start()/http_stop(). Arguments are borrowed until http_stop().
  * Threads    start, alive, stop: main. Both steps of a reload: one, between start and stop. Answers are made by threads of their own, which only read.

@@ -30,7 +30,7 @@ struct reply {
     unsigned status;
     const struct cluster *cluster; /* 200, 304: its list; borrowed from the table */
     const char *text;              /* 200 without a cluster: the body */
-    const char *reason;            /* errors: X-Nsaddr-Reason; their bodies are empty */
+    const char *reason; /* errors: X-Nsaddr-Reason; their bodies are empty but for EXPLAIN's */
     /* 404 for an unknown cluster, and EXPLAIN: which; else "" */
     char asked_id[CLUSTER_ID_SIZE];
 };

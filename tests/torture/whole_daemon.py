@@ -41,6 +41,10 @@ REFUSED = "is refused, starting without it"
 REGISTERED = ["nameSvrIndex", "nameSvrIndex-a", "nameSvrIndex-b", "nameSvrIndex-pinned"]
 KINDS = ("with-consul", "without-consul")
 
+# What operators look at, and its end.
+PAGES = {"/status": "</html>\n", "/status.json": "]}\n", "/explain/pinned": "\n", "/explain/Pinned": "\n",
+         "/metrics": "\n"}
+
 
 class Bad(Exception):
     """A promise is broken."""
@@ -142,6 +146,8 @@ def _without_consul(world, variables, outcome):
     def steps(run):
         run.until_served("pinned", 0)
         run.until(lambda: run.has_refused_the_state() or run.list_of("a") == A_LIST, f"a is {A_LIST}")
+        for page, last in PAGES.items():
+            run.until(lambda: run.shows(page, last), f"{page} is shown as a whole")
 
     return _watched(_Run(world, world.nowhere, variables), steps, outcome)
 
@@ -196,6 +202,7 @@ class _Run:
     def __init__(self, world, consul, variables=None):
         self.served = {}
         self._port = world.port
+        self._admin_port = world.admin_port
         self._stderr = world.folder / "stderr"
         self._token = world.folder / "token"
         self._token.write_text("first\n")
@@ -245,6 +252,16 @@ class _Run:
         if response.body:
             raise Bad(f"{response.status} with a body: {response.text!r}")
         return response.status
+
+    def shows(self, page, last):
+        """Wholly, or not at all for this time."""
+        try:
+            response = wire.get(self._admin_port, page)
+        except OSError:
+            return False
+        if not response.text.endswith(last):
+            raise Bad(f"{page} ends with {response.text[-40:]!r}")
+        return True
 
     def list_of(self, cluster):
         """What is served never is another list, or an older one than before, or none any more."""
