@@ -174,7 +174,9 @@ int main(int argc, char **argv)
     }
     reload_find_config(&arguments);
     config = config_load(arguments.config_path, environ, &arguments.overrides, &error);
-    code = config != NULL ? act(&arguments, config) : complain(&error, EXIT_CONFIG);
+    /* Health checks know two codes. */
+    int bad_config = arguments.action == ACTION_PROBE ? EXIT_FAILURE : EXIT_CONFIG;
+    code = config != NULL ? act(&arguments, config) : complain(&error, bad_config);
 out:
     config_free(config);
     arguments_clear(&arguments);

@@ -194,5 +194,7 @@ def test_probe_is_a_health_check(make_daemon, command):
     result = command("probe", f"http://127.0.0.1:{daemon.port}/rocketmq/a")
     assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
     assert "503" in result.stderr
+    result = command("probe", env={"NSADDRD_LISTEN": "nonsense"})
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
     result = command("probe", f"http://127.0.0.1:{free_port()}/healthz", env={"NSADDRD_LISTEN": "nonsense"})
     assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
