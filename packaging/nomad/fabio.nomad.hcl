@@ -127,7 +127,13 @@ job "fabio" {
         content {
           source      = artifact.value
           destination = "local/"
-          options     = var.artifact_checksum == "" ? {} : { checksum = var.artifact_checksum }
+
+          dynamic "options" {
+            for_each = var.artifact_checksum == "" ? [] : [var.artifact_checksum]
+            content {
+              checksum = options.value
+            }
+          }
         }
       }
 

@@ -221,7 +221,13 @@ job "nsaddrd" {
         content {
           source      = artifact.value
           destination = "local/"
-          options     = var.artifact_checksum == "" ? {} : { checksum = var.artifact_checksum }
+
+          dynamic "options" {
+            for_each = var.artifact_checksum == "" ? [] : [var.artifact_checksum]
+            content {
+              checksum = options.value
+            }
+          }
         }
       }
 
@@ -245,7 +251,8 @@ job "nsaddrd" {
       # All other options: those of this job, and what an operator adds while it runs, e.g.
       #   nomad var put -force nomad/jobs/nsaddrd config='log : { level = "debug"; };'
       # which nsaddrd is told of by SIGHUP; it is not restarted. This asks Nomad, not Consul, so a
-      # start does not wait for Consul. A bad file changes nothing in one that runs.
+      # start does not wait for Consul. A bad file changes nothing in one that runs, but none starts
+      # with it: try it with nsaddrd -t -c FILE before.
       template {
         data = <<-EOF
           ${var.config}
@@ -260,9 +267,10 @@ job "nsaddrd" {
       }
 
       # 10,000 clusters take 32 MB and, when nothing changes, 1 % of a core (README, "Measured").
+      # 10,000 connections, which http.max_connections allows, take 106 MB more.
       resources {
         cpu    = 100
-        memory = 64
+        memory = 256
       }
     }
   }

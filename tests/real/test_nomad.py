@@ -140,11 +140,19 @@ def nsaddrd(request, nomad, consul, fabio, clusters):
     fabio.await_no_routes()
 
 
-@pytest.mark.parametrize("driver", ["exec", "raw_exec", "docker"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"driver": "raw_exec"},
+        {"driver": "docker", "image": "registry.example.com/image:1"},
+        {"artifact": "https://example.com/program", "artifact_checksum": f"sha256:{0:064}", "command": "local/program"},
+    ],
+    ids=["as it comes", "raw_exec", "docker", "artifact"],
+)
 @pytest.mark.parametrize("file", sorted(file.name for file in PACKAGING.glob("*.nomad.hcl")))
-def test_a_job_file_is_valid(nomad, file, driver):
-    said = nomad.command("job", "validate", "-var", f"driver={driver}", "-var", "image=nsaddrd:1", PACKAGING / file)
-    assert said.strip() == "Job validation successful"
+def test_a_job_file_is_valid(nomad, file, variables):
+    assert nomad.validate(PACKAGING / file, **variables) == "Job validation successful"
 
 
 def test_each_instance_is_registered_for_fabio_once(consul, nsaddrd, clusters):

@@ -7,6 +7,12 @@ variable "cluster" {
   type = string
 }
 
+variable "path" {
+  type        = string
+  default     = "/rocketmq"
+  description = "Another one, to run beside nsaddrd behind the same fabio."
+}
+
 variable "go" {
   type        = string
   description = "The go command."
@@ -29,11 +35,11 @@ job "rendered-program" {
     service {
       name = "nameSvrIndex-${var.cluster}"
       port = "http"
-      tags = ["urlprefix-/rocketmq/${var.cluster}"]
+      tags = ["urlprefix-${var.path}/${var.cluster}"]
 
       check {
         type     = "http"
-        path     = "/rocketmq/${var.cluster}"
+        path     = "${var.path}/${var.cluster}"
         interval = "5s"
         timeout  = "2s"
       }
@@ -68,7 +74,7 @@ job "rendered-program" {
           const list = "{{ range $i, $s := service "nameServer${var.cluster}" }}{{ if $i }};{{ end }}{{ $s.Address }}:{{ $s.Port }}{{ end }}"
 
           func main() {
-          	http.HandleFunc("/rocketmq/${var.cluster}", func(w http.ResponseWriter, _ *http.Request) {
+          	http.HandleFunc("${var.path}/${var.cluster}", func(w http.ResponseWriter, _ *http.Request) {
           		fmt.Fprint(w, list)
           	})
           	log.Fatal(http.ListenAndServe(os.Getenv("NOMAD_ADDR_http"), nil))
@@ -78,7 +84,7 @@ job "rendered-program" {
 
       resources {
         cpu    = 20
-        memory = 64
+        memory = 512 # the compiler and linker are in it
       }
     }
   }

@@ -66,6 +66,10 @@ class Nomad:
         """Submits the job of a file. Variables are those of HCL: strings, numbers, truth values, lists."""
         self.command("job", "run", "-detach", *_variables(variables), file)
 
+    def validate(self, file, **variables):
+        """What Nomad says of a file, its drivers' settings included."""
+        return self.command("job", "validate", *_variables(variables), file).strip()
+
     def stop(self, job):
         """Stops and forgets a job, and waits for its end."""
         self.command("job", "stop", "-detach", "-yes", job)
@@ -132,9 +136,9 @@ class Nomad:
         return "".join(file.read_text(errors="replace") for file in sorted(logs.glob("*.stderr.[0-9]*")))
 
     def processes(self, job):
-        """The processes that work for a job on this machine, as pids: tasks, their children and what Nomad adds."""
-        mine = re.compile("|".join(re.escape(a.id) for a in self.allocations(job)).encode())
-        return [pid for pid, text in _words_of_all() if mine.search(text)]
+        """What works for a job on this machine, tasks and what Nomad adds, as pairs of pid and command line."""
+        mine = re.compile("|".join(a.id for a in self.running(job)).encode())
+        return [(pid, arguments) for pid, arguments, words in _processes() if mine.search(words)]
 
     def _config(self, folder):
         self._alloc_dir = folder / "alloc"
@@ -186,10 +190,13 @@ def _quoted(text):
     return '"' + str(text).replace("\\", "\\\\").replace('"', '\\"').replace("${", "$${") + '"'
 
 
-def _words_of_all():
-    """Command line and environment of each process."""
+def _processes():
+    """Of each process: pid, command line, and all that may name an allocation: environment and open files, too."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            yield int(folder.name), (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            line = (folder / "cmdline").read_bytes()
+            files = [os.readlink(file).encode() for file in (folder / "fd").iterdir()]
+            words = b"\n".join([line, (folder / "environ").read_bytes(), *files])
         except OSError:
             continue  # it has ended
+        yield int(folder.name), line.decode(errors="replace").rstrip("\0").split("\0"), words
