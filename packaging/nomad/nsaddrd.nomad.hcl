@@ -154,6 +154,9 @@ job "nsaddrd" {
       port "http" {
         static = var.port
       }
+
+      # Metrics and what is known of all clusters, for everybody who can connect: if hosts have a
+      # network for operators only, give it here as host_network.
       port "admin" {}
     }
 

@@ -45,7 +45,7 @@ job "nameserver" {
     max_parallel     = 1
     health_check     = "checks"
     min_healthy_time = "1s"
-    healthy_deadline = "1m"
+    healthy_deadline = "3m"
   }
 
   meta {

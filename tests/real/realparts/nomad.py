@@ -47,14 +47,14 @@ class Nomad:
         config.write_text(self._config(folder))
         self._process = self._run.start(
             "nomad",
-            # unshare gives the agent the exit signal of its own parent, and so on to its children.
+            # Whoever kills unshare kills the agent, and with it the whole namespace.
             ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", self._run.parts / "nomad",
              "agent", "-dev", "-bind", "127.0.0.1", "-config", config],
         )  # fmt: skip
         until(
             "Nomad's node",
             lambda: web.get_json(self.address, "/v1/nodes"),
-            lambda nodes: any(node["Status"] == "ready" and node["Drivers"]["raw_exec"]["Healthy"] for node in nodes),
+            lambda nodes: any(node["Status"] == "ready" and _can_run(node) for node in nodes),
             timeout=60,
         )
         return self
@@ -111,7 +111,7 @@ class Nomad:
     def version(self, job):
         return web.get_json(self.address, f"/v1/job/{job}")["Version"]
 
-    def await_deployed(self, job, timeout=120.0):
+    def await_deployed(self, job, timeout=240.0):
         """Until the newest version of a job is healthy, and the only one that runs."""
         version = self.version(job)
         deployment = until(
@@ -129,11 +129,6 @@ class Nomad:
 
     def task_state(self, allocation, task):
         return web.get_json(self.address, f"/v1/allocation/{allocation.id}")["TaskStates"][task]
-
-    def log_of(self, allocation):
-        """All that the task of an allocation wrote to stderr."""
-        logs = self._alloc_dir / allocation.id / "alloc" / "logs"
-        return "".join(file.read_text(errors="replace") for file in sorted(logs.glob("*.stderr.[0-9]*")))
 
     def processes(self, job):
         """What works for a job on this machine, tasks and what Nomad adds, as pairs of pid and command line."""
@@ -169,6 +164,10 @@ class Nomad:
               }}
             }}
         """
+
+
+def _can_run(node):
+    return (node["Drivers"] or {}).get("raw_exec", {}).get("Healthy")
 
 
 def _variables(variables):
