@@ -31,3 +31,6 @@ if(NOT changed MATCHES "\n    dir = " OR NOT changed MATCHES "nsaddrd.socket")
 endif()
 file(WRITE ${config} "${changed}")
 file(CHMOD ${config} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+
+# Not what the umask of who builds it makes of them.
+run(find ${stage} -type d -exec chmod 0755 {} +)

@@ -10,6 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "daemon"))
 
 import building
+import images
 import roots
 
 
@@ -44,3 +45,16 @@ def debian(tmp_path_factory, deb, next_deb):
     root.install(building.field(deb, "Depends"))
     yield root
     root.remove()
+
+
+@pytest.fixture(scope="session")
+def storage():
+    with images.store() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def image(storage, workplace):
+    """The name of the image, built from a copy of the tree."""
+    storage.build(building.copy_of_tree(workplace / "context"), "nsaddrd")
+    return "nsaddrd"
