@@ -300,11 +300,6 @@ install_needs() {
     if wanted monitoring daemon daemon-san daemon-tsan coverage; then
         fetch_promtool || return
     fi
-    if wanted packages; then
-        install_packages objdump:binutils dpkg-shlibdeps:dpkg-dev lintian:lintian debootstrap:debootstrap \
-            systemd-analyze:systemd systemd-nspawn:systemd-container buildah:buildah podman:podman \
-            runc:runc || return
-    fi
     if wanted browser; then
         install_packages chromium:chromium chromedriver:chromium-driver python3-selenium || return
     fi
@@ -313,6 +308,11 @@ install_needs() {
     fi
     if wanted bench; then
         install_packages wrk:wrk nginx-light || return
+    fi
+    if wanted packages; then
+        install_packages objdump:binutils dpkg-shlibdeps:dpkg-dev lintian:lintian debootstrap:debootstrap \
+            systemd-analyze:systemd systemd-nspawn:systemd-container buildah:buildah podman:podman \
+            runc:runc || return
     fi
     if wanted cleanroot; then
         install_packages debootstrap:debootstrap || return

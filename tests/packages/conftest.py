@@ -39,7 +39,7 @@ def next_deb(workplace, deb):
 @pytest.fixture(scope="session")
 def debian(tmp_path_factory, deb, next_deb):
     """A fresh Debian 12 with systemd, and with what our package depends on; the packages are in /root."""
-    root = roots.Root.fresh(tmp_path_factory.mktemp("debian"), roots.DEBIAN)
+    root = roots.Root.fresh(tmp_path_factory.mktemp("debian"))
     root.put(deb, "root")
     root.put(next_deb, "root")
     root.install(building.field(deb, "Depends"))

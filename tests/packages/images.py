@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 import roots
-from building import run
+from building import ROOT, run
 
 _BASE = "localhost/debian-builder"
 _ENVIRONMENT = {**os.environ, "BUILDAH_ISOLATION": "chroot"}
@@ -54,7 +54,10 @@ class Store:
             self.buildah("inspect", "--type", "image", _BASE)
             return
         container = self.buildah("from", "scratch")
-        self.buildah("add", "--quiet", container, roots.kept(roots.BUILDER), "/")
+        self.buildah("add", "--quiet", container, roots.debian_archive(), "/")
+        self.buildah("copy", "--quiet", container, ROOT / "packaging" / "quickstart.sh", "/packaging/quickstart.sh")
+        self.buildah("run", container, "--", "sh", "-c",
+                     "/packaging/quickstart.sh --install-only && apt-get clean && rm -r /packaging")
         self.buildah("commit", "--quiet", "--rm", container, _BASE)
 
     def build(self, context, tag):
@@ -98,7 +101,7 @@ def _opened(folder):
 @contextlib.contextmanager
 def store():
     roots.CACHE.mkdir(parents=True, exist_ok=True)
-    folder = roots.CACHE / "containers-1"
+    folder = roots.CACHE / "containers-2"
     folder.mkdir(exist_ok=True)
     with open(roots.CACHE / "containers.lock", "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

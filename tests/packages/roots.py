@@ -10,13 +10,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from building import ROOT, run
+from building import run
 
 CACHE = Path(os.environ.get("NSADDRD_TEST_CACHE") or Path.home() / ".cache" / "nsaddrd-tests")
 
-# Names of kept roots: the number changes with what is in them.
+# The number changes with what is in it.
 DEBIAN = "debian-12-systemd-1"
-BUILDER = "debian-12-build-1"
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
                 "DEBIAN_FRONTEND": "noninteractive"}
@@ -29,8 +28,8 @@ class Root:
         self.path = Path(path)
 
     @classmethod
-    def fresh(cls, path, name):
-        run("tar", "-x", "-f", kept(name), "-C", path)
+    def fresh(cls, path):
+        run("tar", "-x", "-f", debian_archive(), "-C", path)
         root = cls(path)
         if Path("/etc/resolv.conf").exists():
             shutil.copy("/etc/resolv.conf", root.path / "etc/resolv.conf")
@@ -78,35 +77,19 @@ def remove(path):
     shutil.rmtree(path)
 
 
-def kept(name):
-    """The archive of a root, made if there is none."""
-    archive = CACHE / f"{name}.tar"
+def debian_archive():
+    """Debian with systemd and nothing else, made if there is none."""
+    archive = CACHE / f"{DEBIAN}.tar"
     if not archive.exists():
-        folder = CACHE / f"{name}.{os.getpid()}"
-        folder.mkdir(parents=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        folder = CACHE / f"{DEBIAN}.{os.getpid()}"
+        unfinished = CACHE / f"{DEBIAN}.{os.getpid()}.tar"
         try:
-            {DEBIAN: _make_debian, BUILDER: _make_builder}[name](folder)
-            unfinished = CACHE / f"{name}.{os.getpid()}.tar"
+            run("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,ca-certificates", "bookworm",
+                folder)
+            run("chroot", folder, "apt-get", "clean")
             run("tar", "-c", "-f", unfinished, "-C", folder, ".")
             unfinished.rename(archive)
         finally:
             remove(folder)
     return archive
-
-
-def _make_debian(folder):
-    # What an installation of Debian has beside the required packages.
-    run("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,ca-certificates", "bookworm", folder)
-    run("chroot", folder, "apt-get", "clean")
-
-
-def _make_builder(folder):
-    run("tar", "-x", "-f", kept(DEBIAN), "-C", folder)
-    root = Root(folder)
-    if Path("/etc/resolv.conf").exists():
-        shutil.copy("/etc/resolv.conf", folder / "etc/resolv.conf")
-    (folder / "packaging").mkdir()
-    root.put(ROOT / "packaging/quickstart.sh", "packaging")
-    root.run("/packaging/quickstart.sh", "--install-only")
-    root.run("apt-get", "clean")
-    shutil.rmtree(folder / "packaging")
