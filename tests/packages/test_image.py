@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import threading
 
 import pytest
@@ -183,3 +184,13 @@ def test_a_stop_lets_it_drain(container):
         stopping.join(60)
     assert one.run("inspect", "--format", "{{.State.ExitCode}}") == "0"
     assert "msg=stopped" in one.log()
+
+
+def test_its_health_check_says_how_it_is(container):
+    """What HEALTHCHECK runs, as an engine runs it: inside, with the program alone."""
+    one, port = container([], {"NSADDRD_CONSUL_ENABLED": "false"})
+    eventually(lambda: answers(port, "/healthz", "ok\n"), "it is up", 30)
+    one.run("healthcheck", "run")
+    os.kill(one.pid(), signal.SIGSTOP)
+    with pytest.raises(AssertionError, match="healthcheck"):
+        one.run("healthcheck", "run")
