@@ -183,8 +183,12 @@ def check_messages(root: Path) -> list[Finding]:
     return found if rows else [Finding(TROUBLESHOOTING, 1, "explains no line of the log")]
 
 
+# A row that begins with something that is the same in all languages.
+_NAMED = re.compile(r"\| `[^`]+`")
+
+
 def check_translations(root: Path) -> list[Finding]:
-    """Headings of the same levels in the same order, tables of as many rows, the same code."""
+    """Headings of the same levels in the same order, the same rows of tables, the same code."""
     found = []
     for original, translation in TRANSLATIONS.items():
         pair = [root / original, root / translation]
@@ -200,9 +204,13 @@ def check_translations(root: Path) -> list[Finding]:
             if one != other:
                 found.append(Finding(translation, number, f"the headings are not those of {original}"))
                 break
-        rows, rows2 = (sum(line.startswith("|") for _, line in p) for p in (prose, prose2))
-        if rows != rows2:
-            found.append(Finding(translation, 1, f"{rows2} rows of tables, {original} has {rows}"))
+        rows, rows2 = ([(n, line) for n, line in p if line.startswith("|")] for p in (prose, prose2))
+        if len(rows) != len(rows2):
+            found.append(Finding(translation, 1, f"{len(rows2)} rows of tables, {original} has {len(rows)}"))
+        for (_, one), (number, other) in zip(rows, rows2):
+            if _NAMED.match(one) and _NAMED.match(other) and _NAMED.match(one)[0] != _NAMED.match(other)[0]:
+                found.append(Finding(translation, number, f"{original} has this row: {_NAMED.match(one)[0]}"))
+                break
         for one, other in itertools.zip_longest(code, code2, fillvalue=""):
             if one != other:
                 line = (one or other).splitlines()[0].strip()

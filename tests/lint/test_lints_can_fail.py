@@ -413,7 +413,7 @@ def test_messages(tmp_path, change, wanted):
     expect(documents.check_messages, tree, wanted and documents.TROUBLESHOOTING + wanted, tmp_path)
 
 
-ENGLISH = "# A\n\n    run it\n\n## B\n\n```sh\nls\n```\n\n| a | b |\n|---|---|\n"
+ENGLISH = "# A\n\n    run it\n\n## B\n\n```sh\nls\n```\n\n| a | b |\n|---|---|\n| `c` | d |\n"
 CHINESE = ENGLISH.replace("A", "甲").replace("B", "乙")
 
 TRANSLATED = [
@@ -421,10 +421,11 @@ TRANSLATED = [
     (None, "zh.md:1: is missing"),
     (CHINESE.replace("## 乙", "### 乙"), "zh.md:5: the headings are not"),
     (CHINESE.replace("## 乙", "乙"), "zh.md:1: the headings are not"),
-    (CHINESE + "## 丙\n", "zh.md:13: the headings are not"),
+    (CHINESE + "## 丙\n", "zh.md:14: the headings are not"),
     (CHINESE.replace("run it", "run this"), "zh.md:1: code is not that of en.md: run it"),
     (CHINESE.replace("ls", "ls -l"), "zh.md:1: code is not that of en.md: ```sh"),
-    (CHINESE + "| c | d |\n", "zh.md:1: 3 rows of tables, en.md has 2"),
+    (CHINESE + "| c | d |\n", "zh.md:1: 4 rows of tables, en.md has 3"),
+    (CHINESE.replace("`c`", "`e`"), "zh.md:13: en.md has this row: | `c`"),
 ]
 
 
