@@ -26,8 +26,12 @@ string(REPLACE "#dir = \"\";" "dir = \"/var/lib/nsaddrd\";" changed "${changed}"
 string(REPLACE "\n#listen = \"" "
 # While nsaddrd.socket is enabled, as it is by default, that unit says where, and this does not count.
 #listen = \"" changed "${changed}")
-if(NOT changed MATCHES "\n    dir = " OR NOT changed MATCHES "nsaddrd.socket")
-    message(FATAL_ERROR "conf/nsaddrd.conf has no line for state.dir or listen to change")
+string(REPLACE "\n    #address = \"http" "
+    # One that is neither here nor in a private network must be allowed, too: see nsaddrd.service.
+    #address = \"http" changed "${changed}")
+if(NOT changed MATCHES "\n    dir = " OR NOT changed MATCHES "nsaddrd.socket"
+   OR NOT changed MATCHES "nsaddrd.service")
+    message(FATAL_ERROR "conf/nsaddrd.conf has no line for state.dir, listen or consul.address to change")
 endif()
 file(WRITE ${config} "${changed}")
 file(CHMOD ${config} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
