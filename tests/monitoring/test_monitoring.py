@@ -17,13 +17,7 @@ RULE_TESTS = RULES.with_name("nsaddrd.rules.test.yml")
 DASHBOARD = ROOT / "packaging" / "grafana" / "nsaddrd.json"
 README = ROOT / "README.md"
 
-# A part of what a daemon tells that these tests do not ask it for.
-TO_COME = {
-    "nsaddrd_cluster_last_confirmed_timestamp_seconds", "nsaddrd_cluster_changes_total",
-    "nsaddrd_instances_skipped_total", "nsaddrd_conflicts",
-    "nsaddrd_config_last_reload_successful", "nsaddrd_config_last_reload_success_timestamp_seconds",
-}
-KNOWN = {**INTERFACE, **CONSUL_INTERFACE}.keys() | TO_COME
+KNOWN = {**INTERFACE, **CONSUL_INTERFACE}.keys()
 
 _EXPRESSION = re.compile(r"^( +)expr: (?:\|-\n)?(.*?)(?=^ +(?:for|labels):)", re.MULTILINE | re.DOTALL)
 _METRIC = re.compile(r"\b(?:nsaddrd|process)_[a-z_]+[a-z]\b")
@@ -146,4 +140,4 @@ def test_every_metric_is_documented_and_no_other():
     section = section[:section.index("\n## ")]
     documented = {name for name in families(section) if name.startswith("nsaddrd_")}
     assert documented - KNOWN == set()
-    assert {name for name in KNOWN - TO_COME if name.startswith("nsaddrd_")} - documented == set()
+    assert {name for name in KNOWN if name.startswith("nsaddrd_")} - documented == set()
