@@ -3,15 +3,22 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
 import subprocess
 from pathlib import Path
 
 from building import run
 from waiting import eventually
 
+# What IPAddressDeny= needs: programs of the kernel's, and one hierarchy of control groups.
+_FILTERS = ("--capability=CAP_BPF,CAP_NET_ADMIN,CAP_PERFMON", "--system-call-filter=bpf")
+
 _CLONE_NEWNET = 0x40000000
+_SIOCSIFADDR = 0x8916
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,8 +33,8 @@ class Machine:
         with open(self._log, "wb") as log:
             self._nspawn = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--private-network",
-                 "--resolv-conf=off", f"--directory={self.root.path}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 "--resolv-conf=off", *_FILTERS, f"--directory={self.root.path}"],
+                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         eventually(self._find_leader, "systemd-nspawn starts an init", 30)
         eventually(self._has_booted, "systemd has booted", 60)
         return self
@@ -75,6 +82,12 @@ class Machine:
                 yield
             finally:
                 _enter(ours)
+
+    def add_address(self, address):
+        """Gives it one more address, which is neither loopback nor private."""
+        with self.network(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            request = struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(address))
+            fcntl.ioctl(any_socket, _SIOCSIFADDR, request)
 
     def stop(self):
         if self._nspawn is None or self._nspawn.poll() is not None:

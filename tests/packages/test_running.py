@@ -2,7 +2,9 @@
 """The Debian package on a Debian that runs: systemd starts, reloads, watches, upgrades and stops it."""
 
 import contextlib
+import http.client
 import re
+import socket
 import threading
 
 import pytest
@@ -20,13 +22,16 @@ static_clusters = ( { id = "a"; addresses = [ "127.0.0.1:9876" ]; } );
 """
 LIST = "127.0.0.1:9876"
 PORT = 8080  # of nsaddrd.socket
+PUBLIC = "192.0.2.1"  # an address that is neither loopback nor private
 
 
 @pytest.fixture(scope="module")
 def machine(debian, tmp_path_factory):
     machine = Machine(debian, tmp_path_factory.mktemp("machine") / "console")
     try:
-        yield machine.start()
+        machine.start()
+        machine.add_address(PUBLIC)
+        yield machine
     finally:
         machine.stop()
 
@@ -37,6 +42,7 @@ def packages(machine):
     yield sorted((f"/root/{path.name}" for path in (machine.root.path / "root").glob("*.deb")), key=lambda p: "+1" in p)
     machine.run("dpkg", "--purge", "nsaddrd")
     machine.run("rm", "-rf", "/run/systemd/system/nsaddrd.service.d")
+    machine.run("systemctl", "daemon-reload")
 
 
 @pytest.fixture
@@ -50,6 +56,13 @@ def installed(machine, packages):
 
 def configure(machine, text):
     (machine.root.path / CONFIG).write_text(text)
+
+
+def drop_in(machine, setting):
+    """As `systemctl edit --runtime` does it."""
+    machine.run("mkdir", "-p", "/run/systemd/system/nsaddrd.service.d")
+    machine.run("sh", "-c", f"printf '[Service]\\n{setting}\\n' >/run/systemd/system/nsaddrd.service.d/test.conf")
+    machine.run("systemctl", "daemon-reload")
 
 
 def ask(machine, path="/rocketmq/a"):
@@ -159,9 +172,7 @@ def test_after_a_crash_it_is_started_again(machine, installed):
 
 
 def test_when_it_hangs_it_is_started_again(machine, installed):
-    machine.run("mkdir", "-p", "/run/systemd/system/nsaddrd.service.d")
-    machine.run("sh", "-c", "printf '[Service]\\nWatchdogSec=1s\\n' >/run/systemd/system/nsaddrd.service.d/watchdog.conf")
-    machine.run("systemctl", "daemon-reload")
+    drop_in(machine, "WatchdogSec=1s")
     machine.run("systemctl", "restart", "nsaddrd.service")
     before = main_pid(machine)
     machine.run("systemctl", "kill", "--signal=STOP", "nsaddrd.service")
@@ -195,6 +206,29 @@ def test_a_removal_stops_it(machine, installed):
     machine.run("dpkg", "--remove", "nsaddrd")
     with machine.network(), pytest.raises(ConnectionRefusedError):
         wire.get(PORT, "/healthz")
+
+
+def test_clients_come_from_any_network(machine, installed):
+    with machine.network():
+        client = http.client.HTTPConnection(PUBLIC, PORT, timeout=20)
+        client.request("GET", "/rocketmq/a")
+        assert client.getresponse().read() == LIST.encode()
+        client.close()
+
+
+def test_it_talks_to_private_networks_and_to_those_that_are_allowed(machine, installed):
+    with machine.network(), socket.create_server((PUBLIC, 8500)) as consul:
+        consul.setblocking(False)
+        configure(machine, f'consul : {{ address = "http://{PUBLIC}:8500"; }};\nregister : {{ drain = "0s"; }};\n')
+        machine.run("systemctl", "restart", "--no-block", "nsaddrd.service")
+        eventually(lambda: re.search(rf"cannot read the services.*{PUBLIC}", machine.journal()),
+                   "its call is held back", 30)
+        with pytest.raises(BlockingIOError):
+            consul.accept()
+        drop_in(machine, f"IPAddressAllow={PUBLIC}")
+        machine.run("systemctl", "restart", "--no-block", "nsaddrd.service")
+        consul.settimeout(20)
+        consul.accept()[0].close()
 
 
 def test_a_client_starts_it(machine, installed):
