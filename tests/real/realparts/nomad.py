@@ -20,6 +20,8 @@ _ROOT = pathlib.Path(__file__).resolve().parents[3]
 PACKAGING = _ROOT / "packaging" / "nomad"
 JOBS = _ROOT / "tests" / "real" / "jobs"
 
+_CONTROL_GROUPS = pathlib.Path("/sys/fs/cgroup")
+
 # Above those that free_port() gives.
 _DYNAMIC_PORTS = (31001, 32000)
 
@@ -38,13 +40,15 @@ class Nomad:
     def __init__(self, run, consul):
         self._run = run
         self._consul = consul
-        self.address = f"127.0.0.1:{free_port()}"
+        self._port = free_port()
+        self.address = f"127.0.0.1:{self._port}"
+        self._allocations = run.folder_for("nomad-allocations")
         self._process = None
 
     def __enter__(self):
         folder = self._run.folder_for("nomad-agent")
         config = folder / "agent.hcl"
-        config.write_text(self._config(folder))
+        config.write_text(self._config())
         self._process = self._run.start(
             "nomad",
             # Whoever kills unshare kills the agent, and with it the whole namespace.
@@ -61,6 +65,7 @@ class Nomad:
 
     def __exit__(self, *_):
         self._process.kill()
+        until("the end of the tasks' control groups", self._remove_control_groups)
 
     def run(self, file, **variables):
         """Submits the job of a file. Variables are those of HCL: strings, numbers, truth values, lists."""
@@ -135,15 +140,27 @@ class Nomad:
         mine = re.compile("|".join(a.id for a in self.running(job)).encode())
         return [(pid, arguments) for pid, arguments, words in _processes() if mine.search(words)]
 
-    def _config(self, folder):
-        self._alloc_dir = folder / "alloc"
+    def _remove_control_groups(self):
+        """True once there are none of a task's: one cannot be removed before its last process is gone."""
+        ours = {folder.name for folder in self._allocations.iterdir()}
+        tops = [*_CONTROL_GROUPS.glob("*/nomad"), _CONTROL_GROUPS / "nomad.slice"]  # version 1 and 2 of them
+        found = (path for top in tops for path, _, _ in os.walk(top, topdown=False))
+        try:
+            for path in found:
+                if pathlib.Path(path).name.partition(".")[0] in ours:
+                    os.rmdir(path)
+        except OSError:
+            return False
+        return True
+
+    def _config(self):
         rpc, serf = free_port(), free_port()
         first, last = _DYNAMIC_PORTS
         return f"""
             log_level = "INFO"
             disable_update_check = true
             ports {{
-              http = {self.address.rpartition(":")[2]}
+              http = {self._port}
               rpc  = {rpc}
               serf = {serf}
             }}
@@ -151,7 +168,7 @@ class Nomad:
               address = "{self._consul.address}"
             }}
             client {{
-              alloc_dir = "{self._alloc_dir}"
+              alloc_dir = "{self._allocations}"
               min_dynamic_port = {first}
               max_dynamic_port = {last}
               options {{
