@@ -26,6 +26,7 @@ static int teardown(void **state)
 static const char *probe_url(const char *setting)
 {
     config_free(config);
+    config = NULL;
     config = config_of(setting, NULL);
     buf_reset(&out);
     assert_true(ask_probe_url(config, &out, &error));
@@ -42,6 +43,7 @@ TEST(test_ask__the_first_listener_is_probed_on_the_loopback_if_it_has_all_addres
 static const char *explain_url(const char *setting, const char *base, const char *id)
 {
     config_free(config);
+    config = NULL;
     config = config_of(setting, NULL);
     buf_reset(&out);
     return ask_explain_url(config, base, id, &out, &error) ? buf_text(&out) : error.text;
