@@ -68,7 +68,7 @@ TEST(test_client_names__long_names_are_cut_and_the_same_when_cut)
 
 TEST(test_client_names__more_names_than_there_is_room_for_are_others)
 {
-    char name[16];
+    char name[32];
     for (int i = 0; i < 1000; i++) {
         (void)snprintf(name, sizeof name, "n%d", i);
         client_names_note(names, NULL, name);
@@ -94,7 +94,7 @@ TEST(test_client_names__the_threads_are_added_up)
 
 TEST(test_client_names__names_of_many_threads_do_not_overflow)
 {
-    char name[16];
+    char name[32];
     for (int thread = 0; thread < 3; thread++) {
         struct client_names *more = client_names_new(names);
         assert_non_null(more);
