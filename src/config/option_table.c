@@ -63,7 +63,7 @@ static const char *const format_words[] = {"logfmt", "json", NULL};
 const struct option option_table[] = {
     STRINGS(RESTART, "listen", listen, "0.0.0.0:8080", "where clients ask: one address or a list"),
     STRINGS(RESTART, "admin.listen", admin.listen, "127.0.0.1:8081",
-            "health and metrics; \"\" turns it off"),
+            "health, metrics and status; \"\" turns it off"),
     INT(RESTART, "http.threads", http.threads, "0", 0, 64,
         "threads that answer; 0 means one per core"),
     INT(RESTART, "http.max_connections", http.max_connections, "10000", 16, 1000000,
