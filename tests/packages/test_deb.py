@@ -39,8 +39,7 @@ def following(root):
 
 
 def test_lintian_accepts_it(deb):
-    suppressed = [] if (ROOT / "packaging" / "man").exists() else ["--suppress-tags", "no-manual-page"]
-    run("lintian", "--allow-root", "--fail-on", "error,warning", *suppressed, deb)
+    run("lintian", "--allow-root", "--fail-on", "error,warning", deb)
 
 
 def test_apt_installs_it_with_what_it_needs(root, first):
