@@ -227,7 +227,7 @@ def test_it_talks_to_private_networks_and_to_those_that_are_allowed(machine, ins
             consul.accept()
         drop_in(machine, f"IPAddressAllow={PUBLIC}")
         machine.run("systemctl", "restart", "--no-block", "nsaddrd.service")
-        consul.settimeout(20)
+        consul.settimeout(60)
         consul.accept()[0].close()
 
 
