@@ -144,7 +144,9 @@ static int release_pages(struct dl_phdr_info *object, size_t size, void *arg)
 
 void process_settle(void)
 {
-    ElfW(Addr) page = (ElfW(Addr))sysconf(_SC_PAGESIZE);
+    long size = sysconf(_SC_PAGESIZE);
+    ElfW(Addr) page = (ElfW(Addr))size;
     (void)malloc_trim(0);
-    (void)dl_iterate_phdr(release_pages, &page);
+    if (size > 0)
+        (void)dl_iterate_phdr(release_pages, &page);
 }

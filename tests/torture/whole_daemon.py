@@ -38,6 +38,7 @@ A_LIST = LISTS["a"][0]
 ADDED = "10.0.3.1:9876"
 NOT_GOOD = "SIGHUP: the config is not good"
 REFUSED = "is refused, starting without it"
+UP = "nsaddrd is up"
 REGISTERED = ["nameSvrIndex", "nameSvrIndex-a", "nameSvrIndex-b", "nameSvrIndex-pinned"]
 KINDS = ("with-consul", "without-consul")
 
@@ -156,6 +157,7 @@ def _check_state(world, served, refused):
     """What was served last, or before the run, is what the next start serves; unless that run could not read it."""
     run = _Run(world, world.nowhere)
     try:
+        run.until(lambda: UP in run.log(), "it is up")  # a signal before that just ends it
         for cluster in ("a", "b"):
             place = served.get(cluster, 0 if cluster == "a" and not refused else -1)
             if place >= 0:
