@@ -168,8 +168,9 @@ int main(int argc, char **argv)
         code = print_version();
         goto out;
     }
-    if (arguments.action == ACTION_PROBE && arguments.url != NULL) { /* needs no config */
-        code = probe(arguments.url, NULL);
+    if (arguments.url != NULL) { /* needs no config, which may be for others to read */
+        code = arguments.action == ACTION_PROBE ? probe(arguments.url, NULL)
+                                                : explain(&arguments, NULL);
         goto out;
     }
     reload_find_config(&arguments);

@@ -168,6 +168,7 @@ def test_explain_asks_the_running_daemon(serve, command):
     found = command("explain", "--url", url, "Demo")
     assert (found.returncode, found.stderr) == (0, "")
     assert "10.0.0.1:9876" in found.stdout
+    assert command("explain", "--url", url, "Demo", env={"NSADDRD_LISTEN": "nonsense"}).returncode == 0
     found = command("explain", "-o", f"admin.listen=0.0.0.0:{daemon.admin_port}", "Demo")
     assert found.returncode == 0
     missing = command("explain", "--url", url, "demo")
