@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import wire
-from building import ROOT, run
+from building import field, run
 from ports import free_port
 from waiting import eventually
 
@@ -59,6 +59,25 @@ def test_its_config_is_good_as_it_comes(root, first):
     root.run("dpkg", "--install", first)
     printed = root.run("setpriv", "--reuid=nsaddrd", "--regid=nsaddrd", "--clear-groups", "nsaddrd", "--print-config")
     assert 'dir = "/var/lib/nsaddrd"' in printed
+
+
+def test_its_documents_are_with_it(root, first):
+    """All that they link to, too."""
+    root.run("dpkg", "--install", first)
+    folder = root.path / "usr/share/doc/nsaddrd"
+    documents = sorted(folder.rglob("*.md"))
+    assert {"README.md", "README.zh-CN.md", "SECURITY.md", "troubleshooting.md"} <= {path.name for path in documents}
+    links = [(path, link) for path in documents
+             for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)", path.read_text(encoding="utf-8"))]
+    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
+    page = run("man", "--local-file", "--ascii", root.path / "usr/share/man/man8/nsaddrd.8.gz")
+    named = re.search(r"/(usr/share/doc/\S+\.md)", page)
+    assert named and (root.path / named[1]).exists()
+
+
+def test_it_names_each_dependency_once(deb):
+    names = [entry.split()[0] for entry in field(deb, "Depends").split(",")]
+    assert len(names) == len(set(names))
 
 
 def test_its_user_can_run_what_the_unit_says(root, first):
