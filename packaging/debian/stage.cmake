@@ -18,7 +18,8 @@ file(GLOB pages ${stage}/usr/share/man/man[1-8]/*.[1-8])
 # Without name and time, or the bytes differ.
 run(gzip -9nf ${doc}/changelog.Debian ${pages})
 
-# The units give it a folder for its state and a socket. The config says so, and is for nobody else to read.
+# The units give it a folder for its state and a socket, and what is installed must not take clients by
+# itself. The config says so, and is for nobody else to read.
 set(config ${stage}/etc/nsaddrd/nsaddrd.conf)
 file(READ ${config} text)
 set(changed "${text}")
@@ -29,9 +30,13 @@ string(REPLACE "\n#listen = \"" "
 string(REPLACE "\n    #address = \"http" "
     # One that is neither here nor in a private network must be allowed, too: see nsaddrd.service.
     #address = \"http" changed "${changed}")
+string(REPLACE "\n    #mode = \"per-cluster\";" "
+    # The package comes with \"off\": fabio sends nobody here before you say so. Take \"per-cluster\" or
+    # \"single\", then: systemctl restart nsaddrd
+    mode = \"off\";" changed "${changed}")
 if(NOT changed MATCHES "\n    dir = " OR NOT changed MATCHES "nsaddrd.socket"
-   OR NOT changed MATCHES "nsaddrd.service")
-    message(FATAL_ERROR "conf/nsaddrd.conf has no line for state.dir, listen or consul.address to change")
+   OR NOT changed MATCHES "nsaddrd.service" OR NOT changed MATCHES "\n    mode = \"off\"")
+    message(FATAL_ERROR "conf/nsaddrd.conf has no line for state.dir, listen, consul.address or register.mode to change")
 endif()
 file(WRITE ${config} "${changed}")
 file(CHMOD ${config} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)

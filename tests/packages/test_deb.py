@@ -80,6 +80,12 @@ def test_it_names_each_dependency_once(deb):
     assert len(names) == len(set(names))
 
 
+def test_as_it_comes_it_registers_nothing(root, first):
+    """It starts at once, and fabio is to send it nobody before its config says so."""
+    root.run("dpkg", "--install", first)
+    assert 'mode = "off"' in root.run("nsaddrd", "--print-config")
+
+
 def test_its_user_can_run_what_the_unit_says(root, first):
     root.run("dpkg", "--install", first)
     unit = (root.path / "lib/systemd/system/nsaddrd.service").read_text()

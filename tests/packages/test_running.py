@@ -41,7 +41,7 @@ def packages(machine):
     """The two versions; in the end neither is installed."""
     yield sorted((f"/root/{path.name}" for path in (machine.root.path / "root").glob("*.deb")), key=lambda p: "+1" in p)
     machine.run("dpkg", "--purge", "nsaddrd")
-    machine.run("rm", "-rf", "/run/systemd/system/nsaddrd.service.d")
+    machine.run("rm", "-rf", "/run/systemd/system/nsaddrd.service.d", "/run/systemd/system/nsaddrd.socket.d")
     machine.run("systemctl", "daemon-reload")
 
 
@@ -58,10 +58,11 @@ def configure(machine, text):
     (machine.root.path / CONFIG).write_text(text)
 
 
-def drop_in(machine, setting):
+def drop_in(machine, setting, kind="service"):
     """As `systemctl edit --runtime` does it."""
-    machine.run("mkdir", "-p", "/run/systemd/system/nsaddrd.service.d")
-    machine.run("sh", "-c", f"printf '[Service]\\n{setting}\\n' >/run/systemd/system/nsaddrd.service.d/test.conf")
+    folder = f"/run/systemd/system/nsaddrd.{kind}.d"
+    machine.run("mkdir", "-p", folder)
+    machine.run("sh", "-c", f"printf '[{kind.title()}]\\n{setting}\\n' >{folder}/test.conf")
     machine.run("systemctl", "daemon-reload")
 
 
@@ -90,6 +91,34 @@ def test_it_is_installed_while_consul_is_away(machine, packages):
     eventually(lambda: main_pid(machine) > 0, "systemd starts it", 20)
     assert machine.state("nsaddrd.service") == "activating"
     assert ask(machine).status == 503
+
+
+def test_the_environment_of_who_installs_it_does_not_count(machine, packages):
+    printed = machine.run("env", "CONSUL_HTTP_TOKEN_FILE=/nonexistent/token", "NSADDRD_LISTEN=nonsense", "dpkg", "--install",
+                          packages[0])
+    assert "nsaddrd: not" not in printed
+    eventually(lambda: main_pid(machine) > 0, "systemd starts it", 20)
+
+
+def test_it_is_not_started_with_a_bad_config_that_was_there_before(machine, packages):
+    machine.run("mkdir", "-p", "/etc/nsaddrd")
+    configure(machine, "nonsense = 1;\n")
+    printed = machine.run("dpkg", "--force-confold", "--install", packages[0])
+    assert "nonsense" in printed
+    assert "nsaddrd: not started because of its config" in printed
+    assert main_pid(machine) == 0
+
+
+def test_where_its_port_is_taken_it_says_so_and_leaves_it_alone(machine, packages):
+    with machine.network(), socket.create_server(("0.0.0.0", PORT)):
+        printed = machine.run("dpkg", "--install", packages[0])
+        assert "nsaddrd.socket cannot listen" in printed
+        assert "systemctl edit nsaddrd.socket" in printed
+        assert (main_pid(machine), machine.show("nsaddrd.service", "NRestarts")) == (0, "0")
+        drop_in(machine, "ListenStream=\\nListenStream=127.0.0.1:8089", "socket")
+        configure(machine, STATIC)
+        machine.run("systemctl", "restart", "nsaddrd.socket", "nsaddrd.service")
+        assert wire.get(8089, "/rocketmq/a").text == LIST
 
 
 def test_it_reads_consul_and_keeps_lists_inside_its_walls(machine, packages):
