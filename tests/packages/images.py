@@ -13,6 +13,7 @@ import resource
 import subprocess
 from pathlib import Path
 
+import groups
 import roots
 from building import ROOT, run
 
@@ -105,11 +106,12 @@ def store():
     folder.mkdir(exist_ok=True)
     with open(roots.CACHE / "containers.lock", "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        opened = _opened(folder)
-        try:
-            yield opened
-        finally:
-            opened.tidy()
+        with groups.removed("libpod_parent"):
+            opened = _opened(folder)
+            try:
+                yield opened
+            finally:
+                opened.tidy()
 
 
 class Container:

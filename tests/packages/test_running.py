@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+import groups
 import wire
 from fake_consul import FakeConsul, Instance
 from machine import Machine
@@ -28,12 +29,13 @@ PUBLIC = "192.0.2.1"  # an address that is neither loopback nor private
 @pytest.fixture(scope="module")
 def machine(debian, tmp_path_factory):
     machine = Machine(debian, tmp_path_factory.mktemp("machine") / "console")
-    try:
-        machine.start()
-        machine.add_address(PUBLIC)
-        yield machine
-    finally:
-        machine.stop()
+    with groups.removed("payload", "supervisor"):
+        try:
+            machine.start()
+            machine.add_address(PUBLIC)
+            yield machine
+        finally:
+            machine.stop()
 
 
 @pytest.fixture
