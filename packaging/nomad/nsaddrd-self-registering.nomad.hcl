@@ -13,6 +13,9 @@
 # Nomad registers only a service without fabio's tag here, by which it judges a new version. Never
 # add that tag below: one of the two registrations would outlive the other at each stop. Consul
 # needs service_prefix "nameSvrIndex" write for it (README, "Consul").
+#
+# If the program is on the hosts by the Debian package, stop what that starts, or it has port 8080:
+#   systemctl disable --now nsaddrd.socket nsaddrd.service
 
 variable "job_name" {
   type        = string
@@ -238,17 +241,18 @@ job "nsaddrd" {
         command      = var.driver == "docker" ? null : var.command
         image        = var.driver == "docker" ? var.image : null
         network_mode = var.driver == "docker" ? "host" : null # clients' addresses stay what they are
+        args         = ["-c", "${NOMAD_SECRETS_DIR}/nsaddrd.conf"]
+      }
 
-        # What Nomad decides is said here, and wins over the file.
-        args = [
-        "-c", "${NOMAD_SECRETS_DIR}/nsaddrd.conf",
-        "-o", "listen=${NOMAD_ADDR_http}",
-        "-o", "admin.listen=${NOMAD_ADDR_admin}",
-        "-o", "consul.address=${var.consul_address}",
-        "-o", "state.dir=${NOMAD_ALLOC_DIR}/data",
-        "-o", "register.mode=${var.register_mode}",
-        "-o", "register.advertise=${NOMAD_ADDR_http}",
-        ]
+      # What Nomad decides is said here, and wins over the file below. The health check of the image
+      # finds the listener by it, too.
+      env {
+        NSADDRD_LISTEN             = "${NOMAD_ADDR_http}"
+        NSADDRD_ADMIN_LISTEN       = "${NOMAD_ADDR_admin}"
+        NSADDRD_CONSUL_ADDRESS     = var.consul_address
+        NSADDRD_STATE_DIR          = "${NOMAD_ALLOC_DIR}/data"
+        NSADDRD_REGISTER_MODE      = var.register_mode
+        NSADDRD_REGISTER_ADVERTISE = "${NOMAD_ADDR_http}"
       }
 
       # All other options: those of this job, and what an operator adds while it runs, e.g.

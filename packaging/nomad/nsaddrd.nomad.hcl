@@ -10,6 +10,9 @@
 # (register.mode=off). Never both: fabio would route to each instance twice, and keep routing to
 # one registration while the other is being taken out. fabio must use its prefix matcher (its
 # default). For one route per cluster see nsaddrd-self-registering.nomad.hcl.
+#
+# If the program is on the hosts by the Debian package, stop what that starts, or it has port 8080:
+#   systemctl disable --now nsaddrd.socket nsaddrd.service
 
 variable "job_name" {
   type        = string
@@ -247,17 +250,18 @@ job "nsaddrd" {
         command      = var.driver == "docker" ? null : var.command
         image        = var.driver == "docker" ? var.image : null
         network_mode = var.driver == "docker" ? "host" : null # clients' addresses stay what they are
+        args         = ["-c", "${NOMAD_SECRETS_DIR}/nsaddrd.conf"]
+      }
 
-        # What Nomad decides is said here, and wins over the file.
-        args = [
-        "-c", "${NOMAD_SECRETS_DIR}/nsaddrd.conf",
-        "-o", "listen=${NOMAD_ADDR_http}",
-        "-o", "admin.listen=${NOMAD_ADDR_admin}",
-        "-o", "consul.address=${var.consul_address}",
-        "-o", "state.dir=${NOMAD_ALLOC_DIR}/data",
-        "-o", "register.mode=off",
-        "-o", "register.drain=1s",
-        ]
+      # What Nomad decides is said here, and wins over the file below. The health check of the image
+      # finds the listener by it, too.
+      env {
+        NSADDRD_LISTEN         = "${NOMAD_ADDR_http}"
+        NSADDRD_ADMIN_LISTEN   = "${NOMAD_ADDR_admin}"
+        NSADDRD_CONSUL_ADDRESS = var.consul_address
+        NSADDRD_STATE_DIR      = "${NOMAD_ALLOC_DIR}/data"
+        NSADDRD_REGISTER_MODE  = "off"
+        NSADDRD_REGISTER_DRAIN = "1s"
       }
 
       # All other options: those of this job, and what an operator adds while it runs, e.g.

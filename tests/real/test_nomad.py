@@ -5,6 +5,7 @@ Whatever is replaced, NameServers or nsaddrd itself, no request through fabio fa
 """
 
 import contextlib
+import json
 import sys
 from collections import Counter
 
@@ -155,6 +156,15 @@ def test_a_job_file_is_valid(nomad, file, variables):
     assert nomad.validate(PACKAGING / file, **variables) == "Job validation successful"
 
 
+@pytest.mark.parametrize("file", sorted(file for file, _ in VARIANTS.values()))
+def test_a_health_check_of_the_image_finds_the_listener(nomad, file):
+    """It is `nsaddrd probe`, which knows the image's config and the environment, and no argument of the job."""
+    printed = nomad.command("job", "run", "-output", "-var", "driver=docker", "-var", "image=x:1", PACKAGING / file)
+    (task,) = json.loads(printed)["Job"]["TaskGroups"][0]["Tasks"]
+    assert task["Env"]["NSADDRD_LISTEN"] == "${NOMAD_ADDR_http}"
+    assert "-o" not in task["Config"]["args"]
+
+
 def test_each_instance_is_registered_for_fabio_once(consul, nsaddrd, clusters):
     tagged = Counter(
         (tag.removeprefix("urlprefix-"), f"{service['Address']}:{service['Port']}")
@@ -226,6 +236,11 @@ def test_a_changed_option_is_a_signal_and_no_restart(nomad, nsaddrd):
                 "the signal after the change",
                 lambda: nomad.task_state(allocation, "nsaddrd"),
                 lambda state: any(event["Type"] == "Signaling" for event in state["Events"]),
+            )
+            until(
+                "the option in use",
+                lambda: web.get_json(allocation.address("admin"), "/status.json")["config"],
+                lambda config: 'idle_timeout = "61s"' in config,
             )
             assert (state["State"], state["Restarts"]) == ("running", 0)
     finally:
