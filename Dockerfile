@@ -2,10 +2,12 @@
 #
 # An image of the program, the libraries it is linked with, CA certificates, and nothing else.
 #
-#   docker build --build-arg REVISION="$(git rev-parse HEAD)" \
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" \
 #       --build-arg CREATED="$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)" -t nsaddrd .
 #
-# buildah and podman need --format docker, or they leave the health check out.
+# SOURCE_DATE_EPOCH is the time of the image and of all in it (buildah, podman: --timestamp, too): the
+# same sources, base image and Debian packages give the same bytes. buildah and podman need
+# --format docker, or they leave the health check out.
 ARG BUILD_BASE=debian:bookworm-slim
 FROM ${BUILD_BASE} AS build
 WORKDIR /build
@@ -13,6 +15,7 @@ COPY packaging/quickstart.sh packaging/
 RUN packaging/quickstart.sh --install-only && \
     apt-get -q install -y --no-install-recommends ca-certificates
 COPY . .
+ARG SOURCE_DATE_EPOCH=0
 RUN cmake -S . -B build -G Ninja -DCMAKE_INSTALL_PREFIX=/usr -DBUILD_TESTING=OFF && \
     cmake --build build --target nsaddrd && \
     packaging/image/collect.sh build/nsaddrd /image

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Usage: collect.sh PROGRAM FOLDER: makes the file system of the container image from a built nsaddrd.
+# All times in it are SOURCE_DATE_EPOCH (0 without it), so that the same contents are the same layer.
 set -euo pipefail
 program=$1
 folder=$2
@@ -24,3 +25,5 @@ echo 'nsaddrd:x:65532:65532::/nonexistent:/nonexistent' >"$folder/etc/passwd"
 echo 'nsaddrd:x:65532:' >"$folder/etc/group"
 chmod 644 "$folder/etc/nsaddrd/nsaddrd.conf" "$folder/etc/passwd" "$folder/etc/group"
 install -d -m 700 -o 65532 -g 65532 "$folder/var/lib/nsaddrd"
+
+find "$folder" -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH:-0}" {} +

@@ -5,6 +5,7 @@ import filecmp
 import os
 
 import building
+import images
 from building import run
 
 
@@ -42,6 +43,17 @@ def test_the_package_is_the_same_from_another_folder_and_user(deb, workplace, tm
         changed = different(unpacked(deb, tmp_path / "first"), unpacked(again, tmp_path / "again"))
         assert not changed
         raise AssertionError("the packages hold the same, but their archives differ")
+
+
+def test_times_in_the_image_are_not_those_of_the_build(tmp_path):
+    """Whatever the tool that builds it makes of them."""
+    folder = tmp_path / "image"
+    run(building.ROOT / "packaging/image/collect.sh", building.BINARY, folder,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(images.EPOCH)})
+    assert (folder / "usr/sbin/nsaddrd").is_file()
+    times = {int(os.lstat(os.path.join(where, name)).st_mtime)
+             for where, folders, names in os.walk(tmp_path) if where != str(tmp_path) for name in [".", *folders, *names]}
+    assert times == {images.EPOCH}
 
 
 def test_the_image_is_the_same_from_another_copy(storage, image, workplace):
