@@ -166,21 +166,31 @@ def check_links(root: Path) -> list[Finding]:
 
 
 def check_messages(root: Path) -> list[Finding]:
-    """What the table of log lines explains is logged: the first cell is the message, or its beginning."""
+    """What the table of log lines explains is logged, and each warning and error of the log is explained.
+
+    The first cell is the message, or its beginning.
+    """
     path = root / TROUBLESHOOTING
     if not path.is_file():
         return [Finding(TROUBLESHOOTING, 1, "is missing")]
-    code = "\n".join(re.sub(r'"\s*\n\s*"', "", read(f)) for f in files(root, ".c", under="src"))
+    sources = {relative(root, f): re.sub(r'"\s*\n\s*"', "", read(f)) for f in files(root, ".c", under="src")}
+    code = "\n".join(sources.values())
     found = []
-    rows = 0
+    rows: list[str] = []
     before, _, section = read(path).partition("## What the log says")
     for number, line in split_code(section)[0]:
         match = re.match(r"\| `([^`]+)` \|", line)
         if match is not None:
-            rows += 1
+            rows.append(match[1])
             if f'"{match[1]}' not in code:
                 found.append(Finding(TROUBLESHOOTING, number + before.count("\n"), f"nothing logs: {match[1]}"))
-    return found if rows else [Finding(TROUBLESHOOTING, 1, "explains no line of the log")]
+    if not rows:
+        return [Finding(TROUBLESHOOTING, 1, "explains no line of the log")]
+    for name, text in sources.items():
+        for message in re.findall(r'\bLOG_(?:WARN|ERROR)\(\s*"([^"]+)"', text):
+            if not message.startswith(tuple(rows)):
+                found.append(Finding(TROUBLESHOOTING, 1, f"does not explain what {name} logs: {message}"))
+    return found
 
 
 # A row that begins with something that is the same in all languages.

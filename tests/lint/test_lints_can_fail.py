@@ -402,6 +402,8 @@ LOGGED = {
 MESSAGES = [
     ({}, None),
     ({"src/base/x.c": 'LOG_WARN("all was well");\n'}, ":7: nothing logs: all is well"),
+    ({"src/base/y.c": 'LOG_ERROR(\n    "all was "\n    "well");\n'}, ":1: does not explain what src/base/y.c logs: all was"),
+    ({"src/base/y.c": 'LOG_INFO("all was well");\n'}, None),
     ({documents.TROUBLESHOOTING: "# A\n"}, ":1: explains no line"),
     ({documents.TROUBLESHOOTING: None}, ":1: is missing"),
 ]  # fmt: skip
