@@ -38,15 +38,16 @@ ends with a table and a line "nsaddrd: N passed, N failed". Exit 1 if anything f
   coverage      the branches that unit, torture and daemon tests take; fails below 90 %, and below
                 100 % of admission and state
   packages      what is shipped: hardening, units, .deb, container image; all of it installed and run
-                in fresh Debian 12 roots, and built twice to the same bytes (needs root)
+                in fresh Debian 12 roots, and built twice to the same bytes (only as root)
   real          Consul, fabio, Nomad (only as root), RocketMQ and its clients; needs Go >= 1.25, a
                 JDK >= 17 and Maven
   bench         the benchmarks, beside nginx and Go and on the real systems (only with --long or
                 --only bench)
   cleanroot     quickstart and unit tests in a fresh Debian 12 root file system (only with --long
-                or --only cleanroot; needs root)
+                or --only cleanroot, and only as root)
 
-  --require-real   fail at once if the real tier cannot run, instead of leaving it out
+  --require-real   fail at once if something that is wanted cannot run (the real systems; without
+                   root packages, cleanroot and Nomad), instead of leaving it out
   --long           run bench and cleanroot too, and more of what else is only a part: 100,000
                    schedules of the source and 1,000 of the daemon, each call stack of each scenario
                    and of the daemon for torture, 50 leader elections, an hour of each parser for
@@ -164,6 +165,16 @@ if wanted http http-san faults faults-san real bench; then
     fi
 fi
 
+# is_root: what takes root is left out without it.
+is_root() {
+    [ "$(id -u)" -eq 0 ]
+}
+
+if [ "$require_real" = yes ] && ! is_root && wanted packages real bench cleanroot; then
+    echo "run.sh: --require-real, but packages, cleanroot and Nomad take root" >&2
+    exit 1
+fi
+
 # --- packages -------------------------------------------------------------------------------------
 
 is_debian=no
@@ -189,7 +200,7 @@ install_packages() {
         printf 'run.sh: this is not Debian; please install what these packages hold:%s\n' "$missing" >&2
         return 1
     fi
-    if [ "$(id -u)" -ne 0 ]; then
+    if ! is_root; then
         as_root=sudo
         if ! command -v sudo >/dev/null; then
             printf 'run.sh: not root and no sudo; please run: apt-get install%s\n' "$missing" >&2
@@ -253,7 +264,7 @@ fetch_promtool() {
         printf 'run.sh: this is not Debian; please install promtool of Prometheus\n' >&2
         return 1
     fi
-    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    is_root || as_root=sudo
     folder=$(mktemp -d "${TMPDIR:-/tmp}/nsaddrd-promtool.XXXXXX") || return
     if ! (
         cd "$folder" || exit
@@ -309,12 +320,12 @@ install_needs() {
     if wanted bench; then
         install_packages wrk:wrk nginx-light || return
     fi
-    if wanted packages; then
+    if wanted packages && is_root; then
         install_packages objdump:binutils dpkg-shlibdeps:dpkg-dev lintian:lintian debootstrap:debootstrap \
             systemd-analyze:systemd systemd-nspawn:systemd-container buildah:buildah podman:podman \
             runc:runc || return
     fi
-    if wanted cleanroot; then
+    if wanted cleanroot && is_root; then
         install_packages debootstrap:debootstrap || return
     fi
 }
@@ -545,7 +556,7 @@ bench() {
     local script options status=0
     for script in tests/bench/*.py; do
         [ -x "$script" ] || continue # a module of the others
-        if [ "${script##*/}" = nomad.py ] && [ "$(id -u)" -ne 0 ]; then
+        if [ "${script##*/}" = nomad.py ] && ! is_root; then
             not_run+=("$script: Nomad was not measured. Run this as root.")
             continue
         fi
@@ -664,7 +675,9 @@ fi
 if wanted coverage && build_cov; then
     check_tier coverage "branches taken by unit, torture and daemon tests" coverage
 fi
-if wanted packages && build_gcc; then
+if wanted packages && ! is_root; then
+    not_run+=("packages (tests/packages): nothing that is shipped was tried. Run this as root.")
+elif wanted packages && build_gcc; then
     pytest_tier packages build/nsaddrd tests/packages
 fi
 if wanted real bench && [ -n "$real_missing" ]; then
@@ -678,7 +691,7 @@ elif wanted real bench && build_gcc; then
     started=$SECONDS
     if real_parts; then
         without=()
-        if wanted real && [ "$(id -u)" -ne 0 ]; then # Nomad's agent has to be root
+        if wanted real && ! is_root; then # Nomad's agent has to be root
             without=(--ignore=tests/real/test_nomad.py)
             not_run+=("tests/real/test_nomad.py: Nomad was not tried. Run this as root.")
         fi
@@ -688,7 +701,9 @@ elif wanted real bench && build_gcc; then
         record real 0 1 0 $((SECONDS - started)) "the real systems could not be built"
     fi
 fi
-if wanted cleanroot; then
+if wanted cleanroot && ! is_root; then
+    not_run+=("cleanroot (tests/run.sh): no fresh Debian 12 was tried. Run this as root.")
+elif wanted cleanroot; then
     check_tier cleanroot "quickstart and unit tests in a fresh Debian 12" clean_root
 fi
 finish
