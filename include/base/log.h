@@ -8,8 +8,10 @@
  *
  * In the journal of a service manager each line has its level in front, "<6>".
  *
- * Threads  Any thread; one write(2) per line, so lines do not mix.
- * Errors   A line that cannot be written is dropped: there is nowhere left to say so.
+ * Threads  Any thread; one write(2) per line, so lines do not mix. Where nobody reads what is written,
+ *          a thread waits for room for 50 ms at most, and all of them once a second at most.
+ * Errors   A line that cannot be written, or finds no room, is dropped; the next that gets through says
+ *          how many were (lines_dropped), and log_lines_dropped() counts them.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -75,6 +77,9 @@ void log_configure(enum log_level level, enum log_format format);
 /* Use the LOG_ macros below. `message` must be a literal. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
                size_t count);
+
+/* Since the start. Any thread. */
+uint64_t log_lines_dropped(void);
 
 #define LOG_AT(level, message, ...)                                                                \
     log_write((level), "" message, (const struct log_field[]){__VA_ARGS__},                        \

@@ -58,6 +58,7 @@ struct metrics_view {
     const struct http_totals *http;
     const struct consul_report *consul;
     const struct process_usage *process;
+    uint64_t log_lines_dropped;
 };
 
 bool metrics_text_write(const struct metrics_view *view, enum metrics_format format,

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 
-/* A line longer than a pipe's atomic write could be torn apart by another writer's. */
+/* PIPE_BUF: a pipe with any room takes that much at once, and no other writer tears it apart. */
 #define LINE_MAX_BYTES 4096
 /* A list of 40 addresses still fits one field. */
 #define VALUE_MAX_BYTES 1024
@@ -28,6 +30,17 @@
 static atomic_int min_level = LOG_LEVEL_INFO;
 static atomic_int line_format = LOG_FORMAT_LOGFMT;
 static atomic_bool to_journal;
+
+/* A reader that is only slow loses nothing; one that stands still costs us this much, this often. */
+#define ROOM_WAIT_MS 50
+#define ROOM_WAIT_SPACING_MS 1000
+
+static atomic_uint_fast64_t dropped_total;
+
+/* Whoever writes a line. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t dropped_now; /* since the last line that got through */
+static int64_t wait_again_ms;
 
 void log_configure(enum log_level level, enum log_format format)
 {
@@ -173,13 +186,46 @@ static void put_string(struct line *l, bool json, const char *key, const char *v
         put_quoted(l, value);
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields,
-               size_t count)
+static void put_number(struct line *l, bool json, const char *key, int64_t value)
+{
+    char number[24];
+    (void)snprintf(number, sizeof number, "%" PRId64, value);
+    put_key(l, json, key);
+    put_text(l, number);
+}
+
+static void put_fields(struct line *l, bool json, const struct log_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].key == NULL)
+            continue;
+        if (l->len + strlen(fields[i].key) + FIELD_ROOM > sizeof l->bytes)
+            break;
+        if (fields[i].text != NULL)
+            put_string(l, json, fields[i].key, fields[i].text);
+        else
+            put_number(l, json, fields[i].key, fields[i].number);
+    }
+}
+
+/* Standard error is not ours alone, so it stays blocking: it is asked before each write. */
+static bool has_room(void)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    bool waits = dropped_now == 0 && clock_mono_ms() >= wait_again_ms;
+    int n;
+    do
+        n = poll(&fd, 1, waits ? ROOM_WAIT_MS : 0);
+    while (n < 0 && errno == EINTR);
+    if (n <= 0 && waits)
+        wait_again_ms = clock_mono_ms() + ROOM_WAIT_SPACING_MS;
+    return n > 0;
+}
+
+static bool write_line(enum log_level level, const char *message, const struct log_field *fields,
+                       size_t count)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
-    if ((int)level < atomic_load(&min_level))
-        return;
-    int saved_errno = errno;
     bool json = atomic_load(&line_format) == LOG_FORMAT_JSON;
     char now[CLOCK_TEXT_SIZE];
     clock_format(clock_wall_ms(), now);
@@ -192,24 +238,33 @@ void log_write(enum log_level level, const char *message, const struct log_field
     put_string(&l, json, "ts", now);
     put_string(&l, json, "level", names[level]);
     put_string(&l, json, "msg", message);
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].key == NULL)
-            continue;
-        if (l.len + strlen(fields[i].key) + FIELD_ROOM > sizeof l.bytes)
-            break;
-        if (fields[i].text != NULL) {
-            put_string(&l, json, fields[i].key, fields[i].text);
-            continue;
-        }
-        char number[24];
-        (void)snprintf(number, sizeof number, "%" PRId64, fields[i].number);
-        put_key(&l, json, fields[i].key);
-        put_text(&l, number);
-    }
+    if (dropped_now > 0)
+        put_number(&l, json, "lines_dropped", (int64_t)dropped_now);
+    put_fields(&l, json, fields, count);
     if (json)
         put(&l, "}", 1);
     l.bytes[l.len++] = '\n';
-    ssize_t ignored = write(STDERR_FILENO, l.bytes, l.len);
-    (void)ignored;
+    return write(STDERR_FILENO, l.bytes, l.len) == (ssize_t)l.len;
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count)
+{
+    if ((int)level < atomic_load(&min_level))
+        return;
+    int saved_errno = errno;
+    (void)pthread_mutex_lock(&writing);
+    if (has_room() && write_line(level, message, fields, count)) {
+        dropped_now = 0;
+    } else {
+        dropped_now++;
+        atomic_fetch_add(&dropped_total, 1);
+    }
+    (void)pthread_mutex_unlock(&writing);
     errno = saved_errno;
+}
+
+uint64_t log_lines_dropped(void)
+{
+    return atomic_load(&dropped_total);
 }

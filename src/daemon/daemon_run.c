@@ -91,8 +91,8 @@ bool daemon_run(struct daemon *d, struct error *reterr)
         LOG_INFO("nsaddrd is up", F_STR("version", NSADDRD_VERSION), F_INT("pid", getpid()));
         wait_for_stop(d);
         drain(d);
-        events_leave_signals();
     }
+    events_leave_signals();
     daemon_stop(d);
     if (ok)
         LOG_INFO("stopped", F_STR("version", NSADDRD_VERSION));

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "model/consul_metrics.h"
 #include "model/metrics.h"
@@ -23,6 +24,8 @@ bool metrics_text_write(const struct metrics_view *view, enum metrics_format for
     metrics_write_consul(&w, view->consul, view->now_mono_ms);
     metrics_write_state(&w, view->consul);
     metrics_write_http(&w, view->http);
+    metrics_single_number(&w, "nsaddrd_log_lines_dropped_total", "counter",
+                          "Lines of the log that nobody took.", view->log_lines_dropped);
     metrics_write_process(&w, view->process, view->started_wall_ms);
     if (format == METRICS_OPENMETRICS)
         (void)buf_append_str(out, "# EOF\n");
@@ -72,6 +75,7 @@ bool metrics_text_page(const struct metrics *metrics, const struct table *table,
         .http = &http,
         .consul = &consul,
         .process = &process,
+        .log_lines_dropped = log_lines_dropped(),
     };
     return metrics_text_write(&view, metrics_text_negotiate(accept, content_type), out);
 }

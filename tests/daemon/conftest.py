@@ -76,9 +76,9 @@ def watch(make_daemon, consul):
 def serve(make_daemon):
     """Starts a daemon without Consul that serves these lists: {cluster: [addresses]}."""
 
-    def start(clusters, **options):
+    def start(clusters, start=True, **options):
         static = [{"id": cluster, "addresses": addresses} for cluster, addresses in clusters.items()]
-        return make_daemon({"consul.enabled": False, "static_clusters": static, **options})
+        return make_daemon({"consul.enabled": False, "static_clusters": static, **options}, start=start)
 
     return start
 

@@ -73,6 +73,7 @@ class Daemon:
         self._env = clean_environment(folder, env)
         self._launcher, self._inherits = [], {}
         self._log = self.folder / f"stderr-{self.port}"
+        self._stderr = None
         self.config = self.folder / f"nsaddrd-{self.port}.conf"
         self._process = None
         self.exit_code = None
@@ -87,6 +88,10 @@ class Daemon:
         log = self._log.stat()
         self._env["JOURNAL_STREAM"] = f"{log.st_dev}:{log.st_ino}"
 
+    def log_to(self, stderr):
+        """From its next start on its log goes to this file descriptor, and not to log()."""
+        self._stderr = stderr
+
     @property
     def pid(self):
         return self._process.pid
@@ -99,7 +104,8 @@ class Daemon:
         self.write_config()
         with open(self._log, "ab") as log:
             command = [*self._launcher, str(BINARY), "-c", str(self.config), *self._arguments]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            stderr = log if self._stderr is None else self._stderr
+            self._process = subprocess.Popen(command, stdout=log, stderr=stderr, stdin=subprocess.DEVNULL,
                                              cwd=self.folder, env=self._env, **self._inherits)
         path = "/readyz" if ready else "/healthz"
         ports = [self.port, self.admin_port] if self.options["admin.listen"] else [self.port]

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is logged again and again, and what is not."""
 
+import fcntl
 import json
+import os
 
+import pytest
+
+from exposition import read_page
 from fake_consul import Instance, Reply
 from waiting import eventually
 
@@ -64,3 +69,41 @@ def test_text_of_peers_is_kept_readable_and_in_its_line(watch, consul):
     (line,) = eventually(lambda: daemon.log_lines("hold no cluster id"), "the name is skipped")
     assert NAME in line and "\u202e" not in line and "\u2028" not in line
     assert json.loads(line)["last"] == f"nameServer{NAME}\u202eelif\u2028x"
+
+
+DROPPED = "nsaddrd_log_lines_dropped_total"
+
+
+@pytest.fixture
+def full_pipe():
+    """Whoever waits for its reader waits for ever."""
+    reader, writer = os.pipe()
+    os.write(writer, b"x" * fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096))
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)
+
+
+def test_reader_that_stands_still_stops_nothing_but_the_log(watch, consul, full_pipe):
+    consul.set_service("nameServera", [ONE])
+    daemon = watch({"log.level": "debug"}, start=False)
+    daemon.log_to(full_pipe[1])
+    daemon.start()
+    assert daemon.get("/rocketmq/unknown").status == 404
+    consul.set_service("nameServera", [ONE, TWO])
+    daemon.eventually_lists("a", "10.0.0.1:9876;10.0.0.2:9876")
+    daemon.reload({"admission.settle": "201ms"})
+    assert read_page(daemon.admin("/metrics").text)[DROPPED].value() > 5
+    daemon.stop()
+
+
+def test_first_line_that_is_taken_again_says_how_many_were_not(serve, full_pipe):
+    daemon = serve({"a": ["10.0.0.1:9876"]}, start=False)
+    daemon.log_to(full_pipe[1])
+    daemon.start()
+    before = read_page(daemon.admin("/metrics").text)[DROPPED].value()
+    assert before > 0
+    os.read(full_pipe[0], 4096)
+    daemon.reload()
+    line = os.read(full_pipe[0], 4096).decode().splitlines()[0]
+    assert f"lines_dropped={before:.0f} " in line

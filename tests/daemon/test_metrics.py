@@ -55,6 +55,7 @@ INTERFACE = {
     "nsaddrd_state_writes_total": ("counter", set()),
     "nsaddrd_state_write_failures_total": ("counter", set()),
     "nsaddrd_state_last_write_timestamp_seconds": ("gauge", set()),
+    "nsaddrd_log_lines_dropped_total": ("counter", set()),
     "process_cpu_seconds_total": ("counter", set()),
     "process_open_fds": ("gauge", set()),
     "process_max_fds": ("gauge", set()),

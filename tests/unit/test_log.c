@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "unit.h"
 
-static char captured[16384];
+static char captured[128 * 1024]; /* more than a pipe holds */
 static int saved_stderr, reader;
 
 static int begin(void **state)
@@ -371,6 +372,47 @@ TEST(test_log__a_complaint_that_comes_and_goes_is_held_to_a_rate)
     assert_true(log_complaint_ends(&complaint));
 }
 
+/* -- nobody reads ---------------------------------------------------------------------------- */
+
+/* Fills the pipe with lines until some are dropped; returns how many were. */
+static uint64_t overflow(const char *filler)
+{
+    uint64_t before = log_lines_dropped();
+    for (int i = 0; i < 1000 && log_lines_dropped() < before + 3; i++)
+        LOG_INFO("x", F_STR("filler", filler));
+    return log_lines_dropped() - before;
+}
+
+TEST(test_log__lines_without_room_are_dropped_and_counted)
+{
+    char filler[1000] = "";
+    memset(filler, 'x', sizeof filler - 1);
+    assert_int_equal(overflow(filler), 3);
+    assert_true(read(reader, captured, sizeof captured) > 0);
+    LOG_INFO("first", F_INT("n", 1));
+    LOG_INFO("second", F_INT("n", 2));
+    const char *text = written();
+    assert_non_null(strstr(text, "level=info msg=first lines_dropped=3 n=1\n"));
+    assert_non_null(strstr(text, "level=info msg=second n=2\n"));
+}
+
+TEST(test_log__a_reader_that_is_gone_costs_lines_only)
+{
+    uint64_t before = log_lines_dropped();
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)close(reader);
+    LOG_INFO("x", F_INT("n", 1));
+    LOG_INFO("x", F_INT("n", 1));
+    assert_int_equal(log_lines_dropped() - before, 2);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    reader = ends[0];
+    (void)dup2(ends[1], STDERR_FILENO);
+    (void)close(ends[1]);
+    LOG_INFO("x", F_INT("n", 3));
+    assert_non_null(strstr(written(), "msg=x lines_dropped=2 n=3\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +448,10 @@ int main(void)
             test_log__a_complaint_is_made_once_and_its_end_only_after_it, begin, end),
         cmocka_unit_test_setup_teardown(test_log__a_complaint_that_comes_and_goes_is_held_to_a_rate,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(test_log__lines_without_room_are_dropped_and_counted, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(test_log__a_reader_that_is_gone_costs_lines_only, begin,
+                                        end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

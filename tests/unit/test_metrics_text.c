@@ -93,6 +93,14 @@ TEST(test_metrics_text__says_what_runs)
                  "cjson=\"1.7.15\",libconfig=\"1.5\"} 1\n");
 }
 
+TEST(test_metrics_text__says_what_was_not_logged)
+{
+    view.log_lines_dropped = 7;
+    write_page(METRICS_TEXT);
+    assert_lines("# TYPE nsaddrd_log_lines_dropped_total counter\n"
+                 "nsaddrd_log_lines_dropped_total 7\n");
+}
+
 TEST(test_metrics_text__ready_is_what_readyz_says)
 {
     static const struct {
@@ -613,6 +621,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEXT_TEST(test_metrics_text__says_what_runs),
+        TEXT_TEST(test_metrics_text__says_what_was_not_logged),
         TEXT_TEST(test_metrics_text__ready_is_what_readyz_says),
         TEXT_TEST(test_metrics_text__clusters_are_counted_by_state),
         TEXT_TEST(test_metrics_text__clusters_have_changes_conflicts_and_when_they_were_confirmed),
