@@ -49,6 +49,7 @@ struct announce {
     struct registrations *set;
     struct registration *writing; /* NULL: the parent's maintenance */
     enum turn writing_turn;
+    bool outdated; /* what is being written is of an older config */
     struct pace pace;
     bool due;         /* all is to be read */
     bool known;       /* all was read, and no call failed since */

@@ -28,4 +28,7 @@ bool wanted_make(const struct config *config, const struct identity *identity,
                  const char *parent_id, const char *cluster, struct wanted *out) MUST_CHECK;
 void wanted_clear(struct wanted *w);
 
+/* Would wanted_make() with either make the same of what a reload can change? */
+bool wanted_alike(const struct config *a, const struct config *b);
+
 #endif

@@ -5,7 +5,9 @@
 
 #include "announce/calls.h"
 #include "announce/inner.h"
+#include "announce/report.h"
 #include "announce/steps.h"
+#include "announce/wanted.h"
 #include "announce/writing.h"
 #include "base/error.h"
 #include "config/config.h"
@@ -47,13 +49,29 @@ void announce_free(struct announce *a)
     free(a);
 }
 
+/* What Consul has is of another definition, or will be seen to be the same. */
+static void doubt(struct registration *r, void *arg)
+{
+    (void)arg;
+    if (r->presence == PRESENCE_SAME)
+        r->presence = PRESENCE_UNSURE;
+}
+
 void announce_reload(struct announce *a, const struct config *config)
 {
     if (a == NULL)
         return;
+    bool alike = wanted_alike(a->who.config, config);
     a->who.config = config;
+    if (a->draining)
+        return;
+    if (!alike) {
+        registrations_each(a->set, doubt, NULL);
+        a->outdated = a->step == STEP_WRITE;
+        announce_report(a);
+    }
     /* Else it was not yet time to read, or it is tried again at its time. */
-    if (a->known && !a->draining)
+    if (a->known)
         announce_on_round(a);
 }
 

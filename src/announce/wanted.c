@@ -2,6 +2,7 @@
 #include "announce/wanted.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/config.h"
 
@@ -21,6 +22,17 @@ void wanted_clear(struct wanted *w)
     buf_clear(&w->name);
     buf_clear(&w->tag);
     free(w->tags);
+}
+
+bool wanted_alike(const struct config *a, const struct config *b)
+{
+    bool same = strcmp(a->reg.tag, b->reg.tag) == 0 && a->reg.tags.count == b->reg.tags.count &&
+                a->reg.check_interval_ms == b->reg.check_interval_ms &&
+                a->reg.check_timeout_ms == b->reg.check_timeout_ms &&
+                a->reg.deregister_after_ms == b->reg.deregister_after_ms;
+    for (size_t i = 0; same && i < a->reg.tags.count; i++)
+        same = strcmp(a->reg.tags.items[i], b->reg.tags.items[i]) == 0;
+    return same;
 }
 
 bool wanted_make(const struct config *c, const struct identity *identity, const char *parent_id,

@@ -57,7 +57,10 @@ static void note_written(struct announce *a, enum need done)
     }
     a->registered_now += done == NEED_REGISTER;
     a->removed_now += done == NEED_DEREGISTER;
-    r->presence = done == NEED_REGISTER ? PRESENCE_SAME : PRESENCE_NONE;
+    if (done != NEED_REGISTER)
+        r->presence = PRESENCE_NONE;
+    else if (!a->outdated)
+        r->presence = PRESENCE_SAME;
     if (!r->wanted && r->presence == PRESENCE_NONE && r->turn == TURN_NONE)
         registrations_remove(a->set, r);
     announce_report_written(a);
@@ -185,6 +188,7 @@ static void send_write(struct announce *a)
     }
     log_progress(a);
     a->writing = r;
+    a->outdated = false;
     if (r == NULL) {
         sent = send_maintenance(a);
     } else {

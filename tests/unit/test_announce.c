@@ -1088,6 +1088,49 @@ TEST(test_announce__a_reload_while_stopping_registers_nothing)
     assert_int_equal(drained, 1);
 }
 
+TEST(test_announce__after_a_reload_nothing_is_as_it_should_be_until_consul_says_so)
+{
+    static const char *const settings[] = {
+        "register.tag=urlprefix-/other/<cluster-id>",
+        "register.tags=more",
+        "register.check_interval=7s",
+        "register.check_timeout=3s",
+        "register.deregister_after=40m",
+    };
+    begin_registered();
+    for (size_t i = 0; i < COUNT_OF(settings); i++) {
+        fake_rule(httpc, SERVICES, 0, 0, "connection refused");
+        reload(settings[i]);
+        fake_run(httpc, 1000);
+        assert_int_equal(reported().registrations.registered, 0);
+        assert_int_equal(reported().registrations.pending, 3);
+        tell_agent();
+        run_live(30000);
+        assert_int_equal(reported().registrations.registered, 3);
+        reload(NULL);
+        run_live(30000);
+    }
+}
+
+TEST(test_announce__what_is_written_during_a_reload_is_not_yet_as_it_should_be)
+{
+    begin_registered();
+    fake_no_rule(httpc, REGISTER_PATH);
+    fake_no_rule(httpc, "/v1/agent/service/");
+    fake_rule(httpc, PARENT_PATH, 200, 0, "");
+    serve("abc");
+    fake_run(httpc, 2000);
+    struct httpc_call *call = fake_pending(httpc, REGISTER_PATH);
+    assert_non_null(call);
+    fake_rule(httpc, SERVICES, 0, 0, "connection refused");
+    reload("register.tags=more");
+    fake_run(httpc, 2000);
+    fake_answer(httpc, call, 200, 0, "");
+    fake_run(httpc, 3000);
+    assert_int_equal(reported().registrations.registered, 0);
+    assert_int_equal(reported().registrations.pending, 4);
+}
+
 TEST(test_announce__reload_takes_null)
 {
     announce_reload(NULL, NULL);
@@ -1224,6 +1267,12 @@ int main(void)
             test_announce__a_reload_before_we_are_ready_registers_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_announce__a_reload_while_stopping_registers_nothing,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__after_a_reload_nothing_is_as_it_should_be_until_consul_says_so, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_announce__what_is_written_during_a_reload_is_not_yet_as_it_should_be, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(test_announce__reload_takes_null, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
