@@ -134,7 +134,7 @@ struct registration_numbers {
 
 struct consul_report {
     bool enabled;
-    bool up;                   /* one of the last three requests had a useful answer */
+    bool up;                   /* see consul_metrics_is_up() */
     int64_t last_good_wall_ms; /* 0: never */
     struct metric_error error;
     uint64_t requests[CONSUL_OPS][CONSUL_CODES];
@@ -221,7 +221,8 @@ void consul_metrics_answered(struct consul_metrics *m, enum consul_op op, long s
 void consul_metrics_failed(struct consul_metrics *m, enum consul_op op, long status,
                            enum consul_failure why, const char *text, int64_t wall_ms);
 
-/* Had one of the last three requests a useful answer? Any thread. */
+/* Had one of the last three requests a useful answer? Not counted is what Consul refuses of one
+ * cluster (403, 500, or nothing that can be used) while others can be read. Any thread. */
 bool consul_metrics_is_up(const struct consul_metrics *m);
 
 void consul_metrics_watches(struct consul_metrics *m, uint64_t watches);

@@ -191,12 +191,21 @@ void consul_metrics_answered(struct consul_metrics *m, enum consul_op op, long s
     end_failure(&m->error);
 }
 
+/* Consul is there, and has said something; only not what is in one cluster. 429 and what is above 500
+ * (the word of proxies, and of a Consul that has enough) concern all. */
+static bool is_about_one_cluster(const struct consul_metrics *m, enum consul_op op, long status)
+{
+    return (op == CONSUL_OP_CLUSTER_READ || op == CONSUL_OP_CLUSTER_WATCH) && status > 0 &&
+           status <= 500 && status != 429 && get(&m->failing) < get(&m->clusters);
+}
+
 void consul_metrics_failed(struct consul_metrics *m, enum consul_op op, long status,
                            enum consul_failure why, const char *text, int64_t wall_ms)
 {
     add(&m->requests[op][consul_code_of(status)], 1);
     add(&m->failures[op][why], 1);
-    add(&m->bad_in_a_row, 1);
+    if (!is_about_one_cluster(m, op, status))
+        add(&m->bad_in_a_row, 1);
     note_failure(m, &m->error, m->unusable[0] != '\0' ? m->unusable : text, wall_ms);
     m->unusable[0] = '\0';
 }

@@ -108,6 +108,41 @@ TEST(test_consul_metrics__up_until_three_failures_in_a_row)
     assert_true(consul_metrics_is_up(&metrics));
 }
 
+static void fail_thrice(enum consul_op op, long status)
+{
+    answer(200);
+    for (int i = 0; i < 3; i++)
+        consul_metrics_failed(&metrics, op, status, CONSUL_FAILURE_OTHER, "no", LATER);
+}
+
+TEST(test_consul_metrics__what_one_cluster_is_refused_does_not_mean_away)
+{
+    static const struct {
+        enum consul_op op;
+        long status;
+        bool up;
+    } cases[] = {
+        {CONSUL_OP_CLUSTER_READ, 403, true},   {CONSUL_OP_CLUSTER_WATCH, 403, true},
+        {CONSUL_OP_CLUSTER_READ, 500, true},   {CONSUL_OP_CLUSTER_READ, 200, true},
+        {CONSUL_OP_CLUSTER_READ, 0, false},    {CONSUL_OP_CLUSTER_READ, 429, false},
+        {CONSUL_OP_CLUSTER_WATCH, 503, false}, {CONSUL_OP_NAMES, 403, false},
+        {CONSUL_OP_CHECKS, 500, false},
+    };
+    consul_metrics_reading(&metrics, &(struct consul_reading){.clusters = 10, .failing = 9});
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        fail_thrice(cases[i].op, cases[i].status);
+        if (consul_metrics_is_up(&metrics) != cases[i].up)
+            fail_msg("op %d, status %ld", (int)cases[i].op, cases[i].status);
+    }
+}
+
+TEST(test_consul_metrics__what_all_clusters_are_refused_does)
+{
+    consul_metrics_reading(&metrics, &(struct consul_reading){.clusters = 10, .failing = 10});
+    fail_thrice(CONSUL_OP_CLUSTER_READ, 403);
+    assert_false(consul_metrics_is_up(&metrics));
+}
+
 TEST(test_consul_metrics__an_error_is_kept_and_told_since_when)
 {
     fail_with(CONSUL_FAILURE_CONNECT, "first", 1000);
@@ -263,6 +298,8 @@ int main(void)
         METRICS_TEST(test_consul_metrics__writes_of_the_state_are_counted),
         METRICS_TEST(test_consul_metrics__propagation_is_from_a_reply_to_the_table),
         METRICS_TEST(test_consul_metrics__bounds_grow),
+        METRICS_TEST(test_consul_metrics__what_one_cluster_is_refused_does_not_mean_away),
+        METRICS_TEST(test_consul_metrics__what_all_clusters_are_refused_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
