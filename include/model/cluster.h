@@ -41,9 +41,16 @@ struct cluster_change {
     const char *was_body;
 };
 
+/* Why it cannot be read. */
+struct cluster_failure {
+    int64_t since_wall_ms; /* of those in a row, the first; 0: it can be read */
+    const char *text;      /* of the last one, peers' words; "" when it can be read */
+};
+
 /* What only people ask for. */
 struct cluster_notes {
     struct cluster_change change;
+    struct cluster_failure failure;
     struct reports reports; /* of its instances; none when restored, pinned or not read yet */
     unsigned troubles;      /* of them: verdict_is_trouble() */
     unsigned contested;     /* of them: another cluster claims the address, too */
@@ -75,12 +82,16 @@ struct cluster_parts {
     size_t withheld_count;
     struct reports reports;
     struct cluster_change change;
+    struct cluster_failure failure; /* zeroed: none */
 };
 
 /* `list` must be sorted and free of duplicates (endpoint_sort); it is copied. New. */
 struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
                             const struct endpoint *list, size_t count) MUST_CHECK;
 struct cluster *cluster_make(const struct cluster_parts *parts) MUST_CHECK;
+/* The same one but for that; a long text is cut. New; nobody has confirmed it. */
+struct cluster *cluster_with_failure(const struct cluster *c,
+                                     const struct cluster_failure *failure) MUST_CHECK;
 const struct cluster *cluster_ref(const struct cluster *c);
 void cluster_unref(const struct cluster *c);
 

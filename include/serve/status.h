@@ -52,7 +52,8 @@ struct status_view {
 
 enum status_filter {
     STATUS_ALL,
-    STATUS_PROBLEMS, /* not live, or with an instance that somebody may want to look at */
+    STATUS_PROBLEMS, /* not live, cannot be read, or with an instance that somebody may want to
+                      * look at */
     STATUS_UNREAD,
     STATUS_EMPTY,
     STATUS_LIVE,
@@ -85,6 +86,7 @@ struct status_selection {
     size_t pages;                      /* at least 1 */
     size_t in_state[CLUSTER_GONE + 1]; /* of all clusters */
     size_t troubled;                   /* of all: live, but with a report that is trouble */
+    size_t failing;                    /* of all: cannot be read */
 };
 
 /* Pair with status_selection_clear(). `page_size` 0: all on one page. */
@@ -95,6 +97,9 @@ void status_selection_clear(struct status_selection *s);
 /* 0 is the worst. */
 unsigned status_rank(const struct cluster *c);
 
+/* It cannot be read: what is shown of it is what Consul said last. */
+bool status_is_failing(const struct cluster *c);
+
 /* -- words ----------------------------------------------------------------------------------- */
 
 enum status_health { STATUS_OK, STATUS_ATTENTION, STATUS_STARTING, STATUS_STOPPING };
@@ -102,7 +107,7 @@ enum status_health { STATUS_OK, STATUS_ATTENTION, STATUS_STARTING, STATUS_STOPPI
 /* "ok", "attention", "starting", "stopping". */
 const char *status_health_name(enum status_health h);
 
-#define STATUS_SUMMARY_SIZE 200
+#define STATUS_SUMMARY_SIZE 400
 
 /* One line on all of it. */
 enum status_health status_summary(const struct status_view *v, const struct status_selection *s,

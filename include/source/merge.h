@@ -78,6 +78,11 @@ void merge_commit(struct merge *m);
 /* Instead of commit: nothing of it is served. */
 void merge_abandon(struct merge *m);
 
+/* `id` cannot be read, and why; "": it can. Readers get it without any word of a change, and it stays
+ * until the next call. Nothing if it is noted already. Without memory it is left out, so say it each
+ * time. Not between begin and commit. */
+void merge_note_failure(struct merge *m, const char *id, const char *text);
+
 /* The cluster as it will be or is served, or NULL; borrowed until the next begin. */
 const struct cluster *merge_find(struct merge *m, const char *id);
 

@@ -12,6 +12,8 @@
 
 /* More addresses than any cluster has; bounds what one body may cost. */
 #define BODY_MAX (1024 * 1024)
+/* With Consul away each cluster has one. */
+#define FAILURE_TEXT_MAX 255
 
 typedef void (*drop_rendering)(void *rendering);
 
@@ -80,27 +82,40 @@ static const char *lay(char **at, const char *bytes, size_t size)
     return copy;
 }
 
-static struct cluster_notes *lay_notes(char *at, const struct cluster_parts *p, size_t was_size)
+/* What their texts take, without their NULs. */
+struct note_sizes {
+    size_t was;
+    size_t failure;
+};
+
+static struct cluster_notes *lay_notes(char *at, const struct cluster_parts *p,
+                                       const struct note_sizes *sizes)
 {
     struct cluster_notes *n = (struct cluster_notes *)(void *)at;
     at += sizeof *n;
-    *n = (struct cluster_notes){.change = p->change};
-    n->change.was_body = lay(&at, p->change.was_body, was_size);
+    *n = (struct cluster_notes){.change = p->change, .failure = p->failure};
+    n->change.was_body = lay(&at, p->change.was_body, sizes->was + 1);
+    n->failure.text = lay(&at, p->failure.text, sizes->failure);
+    *at++ = '\0';
     n->reports.data = lay(&at, p->reports.data, p->reports.len);
     n->reports.len = p->reports.len;
     count_reports(n);
     return n;
 }
 
-static struct counted_cluster *assemble(const struct cluster_parts *p, const struct buf *body,
-                                        const struct buf *withheld)
+/* `body` and `withheld` are in the place of the parts' lists. */
+static struct counted_cluster *assemble(const struct cluster_parts *p, const char *body,
+                                        const char *withheld)
 {
-    size_t id_size = strlen(p->id) + 1;
-    size_t was_size = strlen(p->change.was_body) + 1;
-    size_t size = sizeof(struct counted_cluster) + id_size + body->len + 1 + withheld->len + 1;
+    size_t id_size = strlen(p->id) + 1, body_len = strlen(body), withheld_len = strlen(withheld);
+    struct note_sizes sizes = {.was = strlen(p->change.was_body)};
+    if (p->failure.text != NULL)
+        sizes.failure = strnlen(p->failure.text, FAILURE_TEXT_MAX);
+    size_t size = sizeof(struct counted_cluster) + id_size + body_len + 1 + withheld_len + 1;
     size_t align = _Alignof(struct cluster_notes);
     size_t notes_at = (size + align - 1) / align * align;
-    char *block = malloc(notes_at + sizeof(struct cluster_notes) + was_size + p->reports.len);
+    char *block = malloc(notes_at + sizeof(struct cluster_notes) + sizes.was + 1 + sizes.failure +
+                         1 + p->reports.len);
     if (block == NULL)
         return NULL;
     struct counted_cluster *c = (struct counted_cluster *)(void *)block;
@@ -110,15 +125,15 @@ static struct counted_cluster *assemble(const struct cluster_parts *p, const str
         .since_wall_ms = p->since_wall_ms,
         .pinned = p->pinned,
         .hash = hash_bytes(p->id, id_size - 1),
-        .body_len = body->len,
+        .body_len = body_len,
         .count = p->count,
     };
     c->pub.id = lay(&at, p->id, id_size);
-    c->pub.body = lay(&at, buf_text(body), body->len + 1);
-    c->pub.withheld = lay(&at, buf_text(withheld), withheld->len + 1);
-    c->pub.notes = lay_notes(block + notes_at, p, was_size);
+    c->pub.body = lay(&at, body, body_len + 1);
+    c->pub.withheld = lay(&at, withheld, withheld_len + 1);
+    c->pub.notes = lay_notes(block + notes_at, p, &sizes);
     (void)snprintf(c->pub.etag, sizeof c->pub.etag, "\"%016" PRIx64 "\"",
-                   hash_bytes(c->pub.body, body->len));
+                   hash_bytes(c->pub.body, body_len));
     atomic_init(&c->rendering, NULL);
     atomic_init(&c->drop, NULL);
     atomic_init(&c->confirmed_ms, 0);
@@ -134,10 +149,26 @@ struct cluster *cluster_make(const struct cluster_parts *parts)
     buf_init(&withheld, BODY_MAX);
     if (append_list(&body, parts->list, parts->count) &&
         append_list(&withheld, parts->withheld, parts->withheld_count))
-        c = assemble(parts, &body, &withheld);
+        c = assemble(parts, buf_text(&body), buf_text(&withheld));
     buf_clear(&body);
     buf_clear(&withheld);
     return c == NULL ? NULL : &c->pub;
+}
+
+struct cluster *cluster_with_failure(const struct cluster *c, const struct cluster_failure *failure)
+{
+    struct cluster_parts parts = {
+        .id = c->id,
+        .state = c->state,
+        .since_wall_ms = c->since_wall_ms,
+        .pinned = c->pinned,
+        .count = c->count,
+        .reports = c->notes->reports,
+        .change = c->notes->change,
+        .failure = *failure,
+    };
+    struct counted_cluster *copy = assemble(&parts, c->body, c->withheld);
+    return copy == NULL ? NULL : &copy->pub;
 }
 
 /* The count, the rendering and the confirmation are all that ever changes in a shared cluster, and

@@ -118,7 +118,7 @@ static const char *meaning(const struct cluster *c)
     case CLUSTER_EMPTY:
         return "no instance has ever been healthy: clients get 503";
     case CLUSTER_LIVE:
-        return c->pinned ? "as static_clusters says" : "as Consul says now";
+        return c->pinned ? "as static_clusters says" : "as Consul says";
     case CLUSTER_HELD:
         return "the last good list, kept against what Consul says now";
     case CLUSTER_RESTORED:
@@ -129,10 +129,35 @@ static const char *meaning(const struct cluster *c)
     return "";
 }
 
+/* Consul may have changed its mind since it was last asked. */
+static void tell_meaning(const struct status_view *v, const struct cluster *c, struct buf *out)
+{
+    int64_t confirmed = cluster_confirmed_ms(c);
+    if (c->state != CLUSTER_LIVE || c->pinned || confirmed == 0) {
+        (void)buf_append_str(out, meaning(c));
+        return;
+    }
+    char age[STATUS_AGE_SIZE];
+    status_age(v->now_wall_ms - confirmed, age);
+    (void)buf_printf(out, "as Consul confirmed %s ago", age);
+}
+
+static void tell_failure(const struct status_view *v, const struct cluster *c, struct buf *out)
+{
+    if (!status_is_failing(c))
+        return;
+    (void)buf_append_str(out, "reading:     fails since ");
+    tell_time(v, c->notes->failure.since_wall_ms, out);
+    (void)buf_append_str(out, ": ");
+    escape_plain(out, c->notes->failure.text);
+    (void)buf_append_char(out, '\n');
+}
+
 static void explain_list(const struct status_view *v, const struct cluster *c, struct buf *out)
 {
-    (void)buf_printf(out, "cluster %s: %s, %s\n", c->id, cluster_state_name(c->state), meaning(c));
-    (void)buf_append_str(out, "since:       ");
+    (void)buf_printf(out, "cluster %s: %s, ", c->id, cluster_state_name(c->state));
+    tell_meaning(v, c, out);
+    (void)buf_append_str(out, "\nsince:       ");
     tell_time(v, c->since_wall_ms, out);
     (void)buf_printf(out, "\nserved:      %s\n", c->body_len > 0 ? c->body : "nothing");
     if (c->withheld[0] != '\0')
@@ -142,6 +167,7 @@ static void explain_list(const struct status_view *v, const struct cluster *c, s
         tell_time(v, cluster_confirmed_ms(c), out);
         (void)buf_append_char(out, '\n');
     }
+    tell_failure(v, c, out);
     const struct cluster_change *change = &c->notes->change;
     if (change->wall_ms == 0)
         return;

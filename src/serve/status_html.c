@@ -157,7 +157,9 @@ static void put_plan(const struct status_view *v, struct buf *out)
     (void)buf_printf(out, "%" PRIu64 " of %" PRIu64 " clusters were read", r->clusters - r->unread,
                      r->clusters);
     if (r->failing > 0)
-        (void)buf_printf(out, "; <span class=\"s bad\">%" PRIu64 " cannot be read</span>",
+        (void)buf_printf(out,
+                         "; <a href=\"/status?state=problems\"><span class=\"s bad\">%" PRIu64
+                         " cannot be read</span></a>",
                          r->failing);
     if (r->waiting + r->running > 0)
         (void)buf_printf(out, "; %" PRIu64 " reads wait, %" PRIu64 " are under way", r->waiting,
@@ -268,6 +270,11 @@ static void put_cluster(const struct status_view *v, const struct cluster *c, st
     if (c->notes->troubles > 0)
         (void)buf_printf(out, ", %u instance%s to look at", c->notes->troubles,
                          c->notes->troubles > 1 ? "s" : "");
+    if (status_is_failing(c)) {
+        put(out, ", <span class=\"s bad\">cannot be read");
+        put_since(v, c->notes->failure.since_wall_ms, out);
+        put(out, "</span>");
+    }
     put(out, "</td><td data-l=\"Addresses\">");
     put_list(c->body, SHOWN_ADDRESSES, out);
     put(out, "</td><td data-l=\"Last change\">");
@@ -374,6 +381,14 @@ static void put_one(const struct status_view *v, const struct status_query *q, s
         term(out, "Confirmed");
         put_time(v, cluster_confirmed_ms(c), out);
         put(out, "</dd>");
+    }
+    if (status_is_failing(c)) {
+        term(out, "Reading");
+        put(out, "<span class=\"s bad\">fails</span>: ");
+        escape_html(out, c->notes->failure.text);
+        put(out, " (");
+        put_since(v, c->notes->failure.since_wall_ms, out);
+        put(out, ")</dd>");
     }
     term(out, "Last change");
     put_change(v, c, out);

@@ -133,6 +133,18 @@ static void write_change(const struct cluster_change *change, struct buf *out)
     close_as(out, "}");
 }
 
+static void write_failure(const struct cluster_failure *failure, struct buf *out)
+{
+    if (failure->since_wall_ms == 0) {
+        string_or_null(out, "read_error", "");
+        return;
+    }
+    open_as(out, "read_error", "{");
+    string(out, "text", failure->text);
+    moment(out, "since", failure->since_wall_ms);
+    close_as(out, "}");
+}
+
 /* Whoever writes the next one puts a comma before it. */
 static void write_cluster(const struct status_view *v, const struct cluster *c, struct buf *out)
 {
@@ -143,6 +155,7 @@ static void write_cluster(const struct status_view *v, const struct cluster *c, 
     string(out, "state", cluster_state_name(c->state));
     moment(out, "since", c->since_wall_ms);
     moment(out, "confirmed", cluster_confirmed_ms(c));
+    write_failure(&c->notes->failure, out);
     boolean(out, "static", c->pinned);
     addresses(out, "addresses", c->body);
     addresses(out, "withheld", c->withheld);

@@ -7,13 +7,19 @@
 
 #define RANK_HEALTHY 5
 
+bool status_is_failing(const struct cluster *c)
+{
+    return c->notes->failure.since_wall_ms != 0;
+}
+
 unsigned status_rank(const struct cluster *c)
 {
     static const unsigned ranks[] = {
         [CLUSTER_HELD] = 0,     [CLUSTER_EMPTY] = 1, [CLUSTER_UNREAD] = 2,
         [CLUSTER_RESTORED] = 3, [CLUSTER_LIVE] = 4,  [CLUSTER_GONE] = 0,
     };
-    return c->state == CLUSTER_LIVE && c->notes->troubles == 0 ? RANK_HEALTHY : ranks[c->state];
+    bool healthy = c->state == CLUSTER_LIVE && c->notes->troubles == 0 && !status_is_failing(c);
+    return healthy ? RANK_HEALTHY : ranks[c->state];
 }
 
 struct selecting {
@@ -45,6 +51,7 @@ static bool look_at(const struct cluster *c, void *arg)
     struct selecting *s = arg;
     s->out->in_state[c->state]++;
     s->out->troubled += c->state == CLUSTER_LIVE && c->notes->troubles > 0;
+    s->out->failing += status_is_failing(c);
     if (matches(c, s->query))
         s->out->clusters[s->out->count++] = c;
     return true;

@@ -82,7 +82,8 @@ enum status_health status_summary(const struct status_view *v, const struct stat
     size_t all = table_count(v->table);
     size_t live = s->in_state[CLUSTER_LIVE];
     bool deaf = v->consul->enabled && !v->consul->up && v->consul->error.last_wall_ms != 0;
-    enum status_health health = live == all && !deaf ? STATUS_OK : STATUS_ATTENTION;
+    bool well = live == all && !deaf && s->failing == 0;
+    enum status_health health = well ? STATUS_OK : STATUS_ATTENTION;
     out[0] = '\0';
     if (v->registry.draining)
         add(out, "Stopping, and answering those who still come. ");
@@ -99,6 +100,8 @@ enum status_health status_summary(const struct status_view *v, const struct stat
     add_states(s, out);
     if (s->troubled > 0)
         add(out, "; %zu live with an instance to look at", s->troubled);
+    if (s->failing > 0)
+        add(out, "; %zu cannot be read from Consul", s->failing);
     return v->registry.draining    ? STATUS_STOPPING
            : !v->registry.complete ? STATUS_STARTING
                                    : health;

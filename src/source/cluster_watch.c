@@ -157,6 +157,7 @@ static void fail(struct cluster_watch *w, long status, const char *error)
     if (!is_refusal(status))
         wait += jitter_upto(&x->jitter, (int64_t)x->failing * SWEEP_SPACING_MS);
     note_failure(w, error, wait);
+    merge_note_failure(x->merge, w->id, error);
     w->watch_index = 0;
     httpc_timer_cancel(w->context->httpc, &w->watch_timer);
     cluster_watch_read_at(w, httpc_now(w->context->httpc) + wait);
@@ -291,6 +292,7 @@ static bool is_overtaken(struct cluster_watch *w, uint64_t index)
 static void accept_read(struct cluster_watch *w, uint64_t index)
 {
     note_success(w);
+    merge_note_failure(w->context->merge, w->id, "");
     /* A watch that is refused again and again must not be tried at full speed because the reads in
      * between succeed. */
     if (w->context->plan != PLAN_EACH)

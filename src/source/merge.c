@@ -212,6 +212,8 @@ static bool place(struct merge *m, const struct cluster_parts *parts, const char
     struct cluster_parts p = *parts;
     p.since_wall_ms = old != NULL && old->state == p.state ? old->since_wall_ms : clock_wall_ms();
     p.change = changed_from(old, p.state, why);
+    if (old != NULL && !p.pinned)
+        p.failure = old->notes->failure;
     struct cluster *c = cluster_make(&p);
     bool changed = c == NULL || old == NULL || !same(old, c);
     if (!changed) {
@@ -304,6 +306,38 @@ void merge_abandon(struct merge *m)
         spool_abandon(m->spool);
     table_unref(m->next);
     m->next = NULL;
+}
+
+/* NULL: no memory. */
+static const struct cluster *failing(const struct cluster *c, const char *text)
+{
+    struct cluster_failure failure = {.text = text};
+    if (text[0] != '\0') {
+        int64_t since = c->notes->failure.since_wall_ms;
+        failure.since_wall_ms = since != 0 ? since : clock_wall_ms();
+    }
+    return cluster_with_failure(c, &failure);
+}
+
+void merge_note_failure(struct merge *m, const char *id, const char *text)
+{
+    const struct cluster *old = merge_find(m, id);
+    if (old == NULL || old->pinned || (text[0] == '\0' && old->notes->failure.since_wall_ms == 0))
+        return;
+    const struct cluster *c = failing(old, text);
+    if (c == NULL) {
+        (void)no_memory(m, id);
+        return;
+    }
+    bool noted = old->notes->failure.since_wall_ms != 0 &&
+                 strcmp(c->notes->failure.text, old->notes->failure.text) == 0;
+    if (noted || !merge_begin(m)) {
+        cluster_unref(c);
+        return;
+    }
+    if (!put(m, old, c, false, ""))
+        (void)no_memory(m, id);
+    merge_commit(m);
 }
 
 const struct cluster *merge_find(struct merge *m, const char *id)

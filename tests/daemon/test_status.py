@@ -104,6 +104,34 @@ def test_a_consul_that_is_away_is_told(watch, consul):
     assert "\x1b" not in explained
 
 
+def test_a_cluster_that_cannot_be_read_is_told_and_is_not_consul_away(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    consul.set_service("nameServerb", [TWO])
+    daemon = watch({"state.dir": ""})
+    before, lines = cluster(daemon, "a"), len(daemon.log_lines("cluster changed"))
+    assert status(daemon)["summary"] == "All clusters are live: 2"
+    rule = consul.answer("/v1/health/service/nameServera", Reply(status=403, body=b"\x1b[2J<b>denied"))
+    consul.set_service("nameServera", [ONE, THREE])
+    eventually(lambda: consul.reads("nameServera", when=lambda r: r.status == 403)[3:], "it is tried again and again")
+    told = status(daemon, "?state=problems")
+    assert (told["status"], told["summary"]) == ("attention", "All clusters are live: 2; 1 cannot be read from Consul")
+    assert told["consul"]["up"] is True
+    found, = told["clusters"]
+    assert (found["id"], found["changes"], found["since"]) == ("a", before["changes"], before["since"])
+    assert "403" in found["read_error"]["text"]
+    explained = daemon.admin("/explain/a").text
+    assert "live, as Consul confirmed " in explained
+    assert re.search(r"\nreading: +fails since .*403", explained)
+    assert "\x1b" not in explained
+    page = daemon.admin("/status?cluster=a").text
+    assert "denied" in page and "<b>" not in page
+    assert len(daemon.log_lines("cluster changed")) == lines
+    consul.remove_rule(rule)
+    eventually(lambda: cluster(daemon, "a")["read_error"] is None, "it is read again", 40)
+    assert daemon.list_of("a") == "10.0.0.1:9876;10.0.0.3:9876"
+    assert status(daemon)["status"] == "ok"
+
+
 def test_pages_are_for_admin_alone(serve):
     daemon = serve({"a": ["10.0.0.1:9876"]})
     for path in PAGES:

@@ -99,6 +99,56 @@ TEST(test_cluster__unref_takes_null)
     cluster_unref(NULL);
 }
 
+TEST(test_cluster__one_that_cannot_be_read_is_else_the_same)
+{
+    struct cluster_failure failure = {.since_wall_ms = 7, .text = "403"}, none = {.text = ""};
+    struct endpoint e = endpoint("10.0.0.1:80");
+    struct cluster_parts parts = {.id = "a",
+                                  .state = CLUSTER_HELD,
+                                  .since_wall_ms = 42,
+                                  .list = &e,
+                                  .count = 1,
+                                  .withheld = &e,
+                                  .withheld_count = 1,
+                                  .change = {.count = 3, .why = "left", .was_body = "10.0.0.2:80"}};
+    struct cluster *c = cluster_make(&parts);
+    assert_non_null(c);
+    assert_int_equal(c->notes->failure.since_wall_ms, 0);
+    assert_string_equal(c->notes->failure.text, "");
+    struct cluster *failing = cluster_with_failure(c, &failure);
+    assert_non_null(failing);
+    cluster_unref(c);
+    assert_int_equal(failing->notes->failure.since_wall_ms, 7);
+    assert_string_equal(failing->notes->failure.text, "403");
+    c = cluster_with_failure(failing, &none);
+    assert_non_null(c);
+    cluster_unref(failing);
+    assert_string_equal(c->notes->failure.text, "");
+    assert_int_equal(c->state, CLUSTER_HELD);
+    assert_int_equal(c->since_wall_ms, 42);
+    assert_int_equal(c->count, 1);
+    assert_string_equal(c->id, "a");
+    assert_string_equal(c->body, "10.0.0.1:80");
+    assert_string_equal(c->withheld, "10.0.0.1:80");
+    assert_int_equal(c->notes->change.count, 3);
+    assert_string_equal(c->notes->change.was_body, "10.0.0.2:80");
+    cluster_unref(c);
+}
+
+TEST(test_cluster__why_it_cannot_be_read_is_cut)
+{
+    char text[1000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    struct cluster_failure failure = {.since_wall_ms = 7, .text = text};
+    struct cluster *c = cluster("a", "10.0.0.1:80");
+    struct cluster *failing = cluster_with_failure(c, &failure);
+    assert_non_null(failing);
+    assert_int_equal(strlen(failing->notes->failure.text), 255);
+    cluster_unref(c);
+    cluster_unref(failing);
+}
+
 /* -- renderings ------------------------------------------------------------------------------ */
 
 TEST(test_cluster__a_cluster_starts_without_a_rendering)
@@ -216,6 +266,8 @@ int main(void)
         cmocka_unit_test_setup(test_cluster__the_slower_of_two_renderings_is_dropped_at_once,
                                reset_drops),
         cmocka_unit_test(test_cluster__of_racing_renderings_all_get_the_one_that_is_kept),
+        cmocka_unit_test(test_cluster__one_that_cannot_be_read_is_else_the_same),
+        cmocka_unit_test(test_cluster__why_it_cannot_be_read_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

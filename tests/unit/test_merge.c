@@ -440,6 +440,86 @@ TEST(test_merge__the_default_cluster_comes_with_the_same_commit)
     assert_int_equal(changes, 1);
 }
 
+/* -- what cannot be read --------------------------------------------------------------------- */
+
+static const char *failure_of(const char *id)
+{
+    return merge_find(merge, id)->notes->failure.text;
+}
+
+static int64_t failing_since(const char *id)
+{
+    return merge_find(merge, id)->notes->failure.since_wall_ms;
+}
+
+TEST(test_merge__what_cannot_be_read_is_told_but_is_no_change)
+{
+    report("10.0.0.1:1", "passing");
+    merge_confirm(merge, "a");
+    int64_t confirmed = cluster_confirmed_ms(merge_find(merge, "a"));
+    merge_note_failure(merge, "a", "first");
+    int64_t since = failing_since("a");
+    assert_int_not_equal(since, 0);
+    assert_string_equal(failure_of("a"), "first");
+    merge_note_failure(merge, "a", "second");
+    assert_string_equal(failure_of("a"), "second");
+    assert_int_equal(failing_since("a"), since);
+    assert_int_equal(changes, 1);
+    assert_string_equal(served("a"), "10.0.0.1:1");
+    assert_string_equal(reported(), "passing");
+    assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), confirmed);
+    assert_int_equal(merge_find(merge, "a")->notes->change.count, 1);
+}
+
+TEST(test_merge__what_is_told_already_leaves_the_cluster_as_it_is)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    const struct cluster *well = cluster_ref(merge_find(merge, "a"));
+    merge_note_failure(merge, "a", "");
+    assert_ptr_equal(merge_find(merge, "a"), well);
+    merge_note_failure(merge, "a", "403");
+    const struct cluster *failing = cluster_ref(merge_find(merge, "a"));
+    merge_note_failure(merge, "a", "403");
+    assert_ptr_equal(merge_find(merge, "a"), failing);
+    cluster_unref(well);
+    cluster_unref(failing);
+}
+
+TEST(test_merge__a_failure_stays_until_it_is_over)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    merge_note_failure(merge, "a", "403");
+    set_alone("a", CLUSTER_HELD, false, "10.0.0.1:1");
+    assert_string_equal(failure_of("a"), "403");
+    merge_note_failure(merge, "a", "");
+    assert_string_equal(failure_of("a"), "");
+    assert_int_equal(failing_since("a"), 0);
+    assert_int_equal(changes, 2);
+}
+
+TEST(test_merge__a_failure_of_what_is_pinned_or_unknown_is_nobodys)
+{
+    merge_note_failure(merge, "a", "403");
+    assert_null(merge_find(merge, "a"));
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    merge_note_failure(merge, "a", "403");
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    assert_string_equal(failure_of("a"), "");
+    merge_note_failure(merge, "a", "403");
+    assert_string_equal(failure_of("a"), "");
+}
+
+TEST(test_merge__a_failure_without_memory_is_told_with_the_next_one)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    heap_watch(1);
+    merge_note_failure(merge, "a", "403");
+    (void)heap_watched();
+    assert_string_equal(failure_of("a"), "");
+    merge_note_failure(merge, "a", "403");
+    assert_string_equal(failure_of("a"), "403");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +580,16 @@ int main(void)
             test_merge__what_is_pinned_can_be_changed_and_removed_by_who_pins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__the_default_cluster_comes_with_the_same_commit,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_cannot_be_read_is_told_but_is_no_change,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__what_is_told_already_leaves_the_cluster_as_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__a_failure_stays_until_it_is_over, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__a_failure_of_what_is_pinned_or_unknown_is_nobodys, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__a_failure_without_memory_is_told_with_the_next_one, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

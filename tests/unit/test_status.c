@@ -217,6 +217,23 @@ TEST(test_status__pages_end_with_the_last_one)
     assert_string_equal(selected(7), "held empty unread restored live-t live-a live-b (1/1)");
 }
 
+/* It cannot be read since 3 minutes. */
+static void fail_reading(const char *id, const char *text)
+{
+    struct cluster_failure failure = {.since_wall_ms = NOW_WALL - 180000, .text = text};
+    struct cluster *c = cluster_with_failure(table_find(table, id, strlen(id)), &failure);
+    assert_non_null(c);
+    assert_true(table_set(table, c));
+}
+
+TEST(test_status__what_cannot_be_read_is_a_problem)
+{
+    add_some();
+    fail_reading("live-b", "403");
+    parse("state=problems");
+    assert_string_equal(selected(100), "held empty unread restored live-b live-t (1/1)");
+}
+
 /* -- words ----------------------------------------------------------------------------------- */
 
 static const char *summary(const char *health)
@@ -252,6 +269,15 @@ TEST(test_status__a_consul_that_gives_no_answer_needs_attention)
     consul.error.last_wall_ms = NOW_WALL;
     assert_string_equal(summary("attention"),
                         "Consul gives no good answer. All clusters are live: 1");
+}
+
+TEST(test_status__clusters_that_cannot_be_read_need_attention)
+{
+    add("a", CLUSTER_LIVE, "10.0.0.1:1");
+    add("b", CLUSTER_LIVE, "10.0.0.2:1");
+    fail_reading("a", "403");
+    assert_string_equal(summary("attention"),
+                        "All clusters are live: 2; 1 cannot be read from Consul");
 }
 
 TEST(test_status__the_start_and_the_end_come_before_all_else)
@@ -390,7 +416,7 @@ TEST(test_status__an_explanation_has_list_history_and_instances)
     add_reported("a", CLUSTER_LIVE, "10.0.0.1:9876", reports, 2);
     cluster_confirm(table_find(table, "a", 1), NOW_WALL - 61000);
     assert_string_equal(explained("a", true),
-                        "cluster a: live, as Consul says now\n"
+                        "cluster a: live, as Consul confirmed 1 min ago\n"
                         "since:       2026-09-21T14:11:50.000Z, 1 min ago\n"
                         "served:      10.0.0.1:9876\n"
                         "confirmed:   2026-09-21T14:12:19.000Z, 1 min ago\n"
@@ -402,6 +428,17 @@ TEST(test_status__an_explanation_has_list_history_and_instances)
                         "      registered as i1 on node n1\n"
                         "  [fe80::1]  not served: because\n"
                         "      registered as \\x1b[2J\n");
+}
+
+TEST(test_status__an_explanation_says_why_it_cannot_be_read)
+{
+    add("a", CLUSTER_LIVE, "10.0.0.1:9876");
+    assert_has(explained("a", true), "cluster a: live, as Consul says\n");
+    assert_lacks(explained("a", true), "reading:");
+    fail_reading("a", "Consul answers 403: \x1b[2J");
+    assert_has(explained("a", true),
+               "\nreading:     fails since 2026-09-21T14:10:20.000Z, 3 min ago: "
+               "Consul answers 403: \\x1b[2J\n");
 }
 
 TEST(test_status__each_state_is_explained)
@@ -545,6 +582,20 @@ TEST(test_status__json_tells_all_of_a_cluster)
     cJSON_Delete(root);
 }
 
+TEST(test_status__json_tells_which_cluster_cannot_be_read)
+{
+    add("a", CLUSTER_LIVE, "10.0.0.1:9876");
+    add("b", CLUSTER_LIVE, "10.0.0.1:9876");
+    fail_reading("a", "\"no\"");
+    cJSON *root = json();
+    const cJSON *clusters = cJSON_GetObjectItem(root, "clusters");
+    const cJSON *e = cJSON_GetObjectItem(cJSON_GetArrayItem(clusters, 0), "read_error");
+    assert_string_equal(text_of(e, "text"), "\"no\"");
+    assert_string_equal(text_of(e, "since"), "2026-09-21T14:10:20.000Z");
+    assert_string_equal(text_of(cJSON_GetArrayItem(clusters, 1), "read_error"), "null");
+    cJSON_Delete(root);
+}
+
 TEST(test_status__json_tells_of_consul_registrations_and_disk)
 {
     consul.up = false;
@@ -627,6 +678,16 @@ TEST(test_status__the_page_tells_what_fails)
     assert_has(page, "; last written ");
     consul.enabled = false;
     assert_has(html(), "not used (consul.enabled)");
+}
+
+TEST(test_status__the_pages_tell_which_cluster_cannot_be_read)
+{
+    add("a", CLUSTER_LIVE, "10.0.0.1:9876");
+    assert_lacks(html(), "cannot be read");
+    fail_reading("a", "<b>no");
+    assert_has(html(), "cannot be read <time datetime=\"2026-09-21T14:10:20.000Z\"");
+    parse("cluster=a");
+    assert_has(html(), "<dt>Reading</dt><dd><span class=\"s bad\">fails</span>: &#60;b&#62;no (");
 }
 
 TEST(test_status__a_page_of_one_cluster_has_its_instances)
@@ -714,6 +775,11 @@ int main(void)
         RUN(test_status__a_page_of_one_cluster_has_its_instances),
         RUN(test_status__what_was_searched_for_is_shown_and_kept_from_page_to_page),
         RUN(test_status__a_page_is_small_however_many_clusters_and_addresses_there_are),
+        RUN(test_status__what_cannot_be_read_is_a_problem),
+        RUN(test_status__clusters_that_cannot_be_read_need_attention),
+        RUN(test_status__an_explanation_says_why_it_cannot_be_read),
+        RUN(test_status__the_pages_tell_which_cluster_cannot_be_read),
+        RUN(test_status__json_tells_which_cluster_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
