@@ -70,6 +70,7 @@ struct member {
     bool registered;     /* in the last observation */
     bool maintenance;    /* why it leaves */
     int64_t since_ms;    /* leaving: since when */
+    int64_t from_ms;     /* leaving: its delay counts from then, as a hold starts it anew */
     int64_t leave_at_ms; /* leaving: not before */
 };
 
@@ -79,10 +80,11 @@ struct admission {
     size_t count;
     int64_t emptied_ms; /* first authoritative "nothing registered", or CLOCK_NEVER */
     int64_t gone_at_ms; /* confirmed: when the cluster ends, or CLOCK_NEVER */
+    bool unregistered;  /* the last observation had nothing registered */
 };
 
 struct decision {
-    bool changed;        /* the state or the list is another than before */
+    bool changed;        /* the state, the list, or why it is held is another than before */
     bool losing;         /* a member that had been good is no longer */
     const char *why;     /* a literal, for the log and the status page */
     int64_t ask_at_ms;   /* when an authoritative read is wanted, or CLOCK_NEVER */

@@ -143,6 +143,7 @@ struct consul_report {
     struct consul_reading reading;
 
     uint64_t skipped[INSTANCE_SKIPS];
+    uint64_t gone; /* clusters that had a list */
 
     struct registration_numbers registrations;
     struct metric_error registration_error;
@@ -184,6 +185,7 @@ struct consul_metrics {
     metric_time spacing_ms;
     metric_time mass_loss_end;
     metric_number skipped[INSTANCE_SKIPS];
+    metric_number gone;
     metric_number registrations_wanted;
     metric_number registrations_registered;
     metric_number registrations_pending;
@@ -233,6 +235,8 @@ void consul_metrics_reading(struct consul_metrics *m, const struct consul_readin
 
 /* So many further instances have no address for clients. */
 void consul_metrics_skipped(struct consul_metrics *m, enum instance_skip why, uint64_t count);
+/* A cluster that had a list has ended, for nothing is registered. */
+void consul_metrics_gone(struct consul_metrics *m);
 
 void consul_metrics_registrations(struct consul_metrics *m, const struct registration_numbers *now);
 void consul_metrics_registration_failed(struct consul_metrics *m, const char *text,

@@ -52,7 +52,8 @@ struct report {
     bool registered;    /* in the last reply */
     unsigned port;      /* 0: none that can be used */
     int64_t since_ms;   /* FAILING, LEAVING, DEREGISTERED, HELD: since when; else 0 */
-    int64_t leaves_ms;  /* FAILING, LEAVING, DEREGISTERED: not before; else 0 */
+    int64_t leaves_ms;  /* FAILING, LEAVING, DEREGISTERED: not before; HELD: the same if nothing is
+                         * registered, CLOCK_NEVER until that is confirmed; else 0 */
     const char *address;
     const char *node;
     const char *service_id;

@@ -87,6 +87,7 @@ struct status_selection {
     size_t in_state[CLUSTER_GONE + 1]; /* of all clusters */
     size_t troubled;                   /* of all: live, but with a report that is trouble */
     size_t failing;                    /* of all: cannot be read */
+    size_t ending;                     /* of all: held with nothing registered */
 };
 
 /* Pair with status_selection_clear(). `page_size` 0: all on one page. */
@@ -107,7 +108,7 @@ enum status_health { STATUS_OK, STATUS_ATTENTION, STATUS_STARTING, STATUS_STOPPI
 /* "ok", "attention", "starting", "stopping". */
 const char *status_health_name(enum status_health h);
 
-#define STATUS_SUMMARY_SIZE 400
+#define STATUS_SUMMARY_SIZE 720
 
 /* One line on all of it. */
 enum status_health status_summary(const struct status_view *v, const struct status_selection *s,
@@ -119,6 +120,9 @@ void status_age(int64_t ms, char out[static STATUS_AGE_SIZE]);
 
 /* The wall time of a moment of the monotonic clock. */
 int64_t status_wall_ms(const struct status_view *v, int64_t mono_ms);
+
+/* Until when a cluster with nothing registered is held (struct cluster_notes). */
+void status_describe_end(const struct status_view *v, int64_t gone_ms, struct buf *out);
 
 /* Why the instance is in the list or is not; `escape` is for other people's text. */
 void status_describe(const struct status_view *v, const struct report *r,

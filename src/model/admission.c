@@ -115,7 +115,7 @@ static void judge_member(struct member *m, const struct instance *seen,
     /* Back from maintenance but failing is a new reason, with the whole delay of its own. */
     if (!m->leaving || (m->maintenance && failing)) {
         m->leaving = true;
-        m->since_ms = now_ms;
+        m->since_ms = m->from_ms = now_ms;
         m->leave_at_ms = at;
         m->maintenance = maintenance;
     } else if (maintenance && !m->maintenance) {
@@ -202,7 +202,7 @@ static void end_hold(struct judging *j)
         struct member *m = &j->members[i];
         if (!m->leaving)
             continue;
-        m->since_ms = j->now_ms;
+        m->from_ms = j->now_ms;
         m->leave_at_ms =
             later(j->now_ms, m->maintenance ? j->options->settle_ms : j->options->leave_delay_ms);
     }
@@ -210,7 +210,7 @@ static void end_hold(struct judging *j)
 
 static int64_t due_at(const struct member *m, int64_t floor_ms)
 {
-    int64_t floor = later(m->since_ms, floor_ms);
+    int64_t floor = later(m->from_ms, floor_ms);
     return m->leave_at_ms > floor ? m->leave_at_ms : floor;
 }
 
@@ -283,6 +283,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
     struct judging j = {.observation = o, .options = options, .now_ms = now_ms};
     enum cluster_state old_state = a->state;
     bool registered = o->count + o->unusable > 0;
+    bool other_reason = a->unregistered == registered;
     bool ok = judging_init(&j, a);
     if (!ok)
         goto out;
@@ -297,6 +298,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
     a->count = j.count;
     j.members = NULL;
     a->state = j.any_good ? CLUSTER_LIVE : a->count > 0 ? CLUSTER_HELD : CLUSTER_EMPTY;
+    a->unregistered = !registered;
     int64_t ask_at = j.next_leave_ms;
     if (registered)
         a->emptied_ms = a->gone_at_ms = CLOCK_NEVER;
@@ -304,7 +306,8 @@ bool admission_observe(struct admission *a, const struct observation *o,
         ask_at = judge_emptiness(a, o, options, now_ms);
 
     *decision = (struct decision){
-        .changed = j.joined || j.left || a->state != old_state,
+        .changed = j.joined || j.left || a->state != old_state ||
+                   (a->state == CLUSTER_HELD && other_reason),
         .losing = j.losing,
         .why = explain(&j, a->state, registered),
         .ask_at_ms = ask_at,

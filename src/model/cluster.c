@@ -93,7 +93,10 @@ static struct cluster_notes *lay_notes(char *at, const struct cluster_parts *p,
 {
     struct cluster_notes *n = (struct cluster_notes *)(void *)at;
     at += sizeof *n;
-    *n = (struct cluster_notes){.change = p->change, .failure = p->failure};
+    *n = (struct cluster_notes){.change = p->change,
+                                .failure = p->failure,
+                                .unregistered = p->unregistered,
+                                .gone_ms = p->gone_ms};
     n->change.was_body = lay(&at, p->change.was_body, sizes->was + 1);
     n->failure.text = lay(&at, p->failure.text, sizes->failure);
     *at++ = '\0';

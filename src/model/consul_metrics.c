@@ -260,6 +260,11 @@ void consul_metrics_skipped(struct consul_metrics *m, enum instance_skip why, ui
     add(&m->skipped[why], count);
 }
 
+void consul_metrics_gone(struct consul_metrics *m)
+{
+    add(&m->gone, 1);
+}
+
 void consul_metrics_registrations(struct consul_metrics *m, const struct registration_numbers *now)
 {
     set(&m->registrations_wanted, now->wanted);
@@ -337,6 +342,7 @@ void consul_metrics_read(struct consul_metrics *m, struct consul_report *out)
                                .up = consul_metrics_is_up(m),
                                .last_good_wall_ms = get_time(&m->last_good_wall_ms),
                                .watches = get(&m->watches),
+                               .gone = get(&m->gone),
                                .state_writes = get(&m->state_writes),
                                .state_write_failures = get(&m->state_write_failures),
                                .state_last_write_wall_ms = get_time(&m->state_last_write_wall_ms),

@@ -56,6 +56,20 @@ static bool is_granted(const struct judged *j, const struct endpoint *e)
     return bsearch(e, j->granted, j->granted_count, sizeof *e, compare_endpoints) != NULL;
 }
 
+static bool any_registered(const struct admission *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (a->members[i].registered)
+            return true;
+    return false;
+}
+
+/* Who is no longer registered leaves even a held list, down to those that are (rule H). */
+static bool is_held(const struct admission *a, const struct member *m)
+{
+    return a->state == CLUSTER_HELD && (m->registered || !any_registered(a));
+}
+
 /* Of a member of the list, registered or not. */
 static void judge_member(const struct judged *j, const struct member *m, struct report *r)
 {
@@ -67,12 +81,14 @@ static void judge_member(const struct judged *j, const struct member *m, struct 
     } else if (!m->leaving) {
         r->verdict = VERDICT_SERVED;
     } else {
-        r->verdict = j->admission->state == CLUSTER_HELD ? VERDICT_HELD
-                     : !m->registered                    ? VERDICT_DEREGISTERED
-                     : m->maintenance                    ? VERDICT_LEAVING
-                                                         : VERDICT_FAILING;
+        r->verdict = is_held(j->admission, m) ? VERDICT_HELD
+                     : !m->registered         ? VERDICT_DEREGISTERED
+                     : m->maintenance         ? VERDICT_LEAVING
+                                              : VERDICT_FAILING;
         r->since_ms = m->since_ms;
-        r->leaves_ms = r->verdict != VERDICT_HELD ? m->leave_at_ms : 0;
+        r->leaves_ms = r->verdict != VERDICT_HELD   ? m->leave_at_ms
+                       : j->admission->unregistered ? j->admission->gone_at_ms
+                                                    : 0;
     }
 }
 

@@ -19,6 +19,7 @@ struct collected {
     size_t count;
     uint64_t in_state[CLUSTER_GONE + 1];
     uint64_t contested;
+    uint64_t unregistered;
 };
 
 static bool collect(const struct cluster *c, void *arg)
@@ -27,6 +28,7 @@ static bool collect(const struct cluster *c, void *arg)
     all->clusters[all->count++] = c;
     all->in_state[c->state]++;
     all->contested += c->notes->contested;
+    all->unregistered += c->notes->unregistered;
     return true;
 }
 
@@ -105,6 +107,10 @@ bool metrics_write_clusters(const struct metrics_writer *w, const struct table *
     for (size_t s = 0; s < STATES; s++)
         metrics_number(w, name, (struct metrics_label[]){{"state", cluster_state_name(states[s])}},
                        1, all.in_state[states[s]]);
+    metrics_single_number(w, "nsaddrd_clusters_unregistered", "gauge",
+                          "Held clusters with nothing registered: they end after "
+                          "admission.gone_delay.",
+                          all.unregistered);
     metrics_single_number(w, "nsaddrd_conflicts", "gauge",
                           "Addresses of a cluster that another cluster claims, too.",
                           all.contested);

@@ -81,6 +81,12 @@ static void write_skipped(const struct metrics_writer *w, const struct consul_re
                        r->skipped[why]);
 }
 
+static void write_gone(const struct metrics_writer *w, const struct consul_report *r)
+{
+    counter(w, "nsaddrd_clusters_gone_total",
+            "Clusters that had a list and ended, as nothing was registered any more.", r->gone);
+}
+
 /* -- registrations --------------------------------------------------------------------------- */
 
 static void write_registrations(const struct metrics_writer *w,
@@ -121,6 +127,7 @@ void metrics_write_consul(const struct metrics_writer *w, const struct consul_re
                       propagation_bucket_ns, r->propagation, PROPAGATION_BUCKETS,
                       r->propagation_ns);
     write_skipped(w, r);
+    write_gone(w, r);
     write_registrations(w, &r->registrations);
 }
 

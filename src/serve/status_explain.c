@@ -116,7 +116,7 @@ static const char *meaning(const struct cluster *c)
     case CLUSTER_UNREAD:
         return "known by name, not read from Consul yet: clients get 503";
     case CLUSTER_EMPTY:
-        return "no instance has ever been healthy: clients get 503";
+        return "no instance is healthy, and there is no list from before: clients get 503";
     case CLUSTER_LIVE:
         return c->pinned ? "as static_clusters says" : "as Consul says";
     case CLUSTER_HELD:
@@ -157,6 +157,10 @@ static void explain_list(const struct status_view *v, const struct cluster *c, s
 {
     (void)buf_printf(out, "cluster %s: %s, ", c->id, cluster_state_name(c->state));
     tell_meaning(v, c, out);
+    if (c->notes->unregistered) {
+        (void)buf_append_str(out, "\nends:        ");
+        status_describe_end(v, c->notes->gone_ms, out);
+    }
     (void)buf_append_str(out, "\nsince:       ");
     tell_time(v, c->since_wall_ms, out);
     (void)buf_printf(out, "\nserved:      %s\n", c->body_len > 0 ? c->body : "nothing");

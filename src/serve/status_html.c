@@ -257,6 +257,15 @@ static void put_change(const struct status_view *v, const struct cluster *c, str
     }
 }
 
+static void put_end(const struct status_view *v, const struct cluster *c, struct buf *out)
+{
+    if (!c->notes->unregistered)
+        return;
+    put(out, "; <span class=\"s bad\">");
+    status_describe_end(v, c->notes->gone_ms, out);
+    put(out, "</span>");
+}
+
 /* Ids have no character that would need escaping (cluster_id.h). */
 static void put_cluster(const struct status_view *v, const struct cluster *c, struct buf *out)
 {
@@ -265,6 +274,7 @@ static void put_cluster(const struct status_view *v, const struct cluster *c, st
     (void)buf_printf(out, "<td data-l=\"State\"><span class=\"s %s\">%s</span>",
                      cluster_state_name(c->state), cluster_state_name(c->state));
     put_since(v, c->since_wall_ms, out);
+    put_end(v, c, out);
     if (c->pinned)
         put(out, ", static");
     if (c->notes->troubles > 0)
@@ -373,6 +383,7 @@ static void put_one(const struct status_view *v, const struct status_query *q, s
     (void)buf_printf(out, "<span class=\"s %s\">%s</span>", cluster_state_name(c->state),
                      cluster_state_name(c->state));
     put_since(v, c->since_wall_ms, out);
+    put_end(v, c, out);
     put(out, c->pinned ? ", static</dd>" : "</dd>");
     term(out, "Served");
     put_list(c->body, SIZE_MAX, out);

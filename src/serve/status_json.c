@@ -98,6 +98,11 @@ static void addresses(struct buf *out, const char *key, const char *body)
 
 /* -- clusters -------------------------------------------------------------------------------- */
 
+static int64_t wall_time(const struct status_view *v, int64_t mono_ms)
+{
+    return mono_ms != 0 && mono_ms != CLOCK_NEVER ? status_wall_ms(v, mono_ms) : 0;
+}
+
 static void write_instance(const struct status_view *v, const struct report *r, struct buf *out)
 {
     next(out);
@@ -113,8 +118,7 @@ static void write_instance(const struct status_view *v, const struct report *r, 
     string_or_null(out, "check_status", r->status);
     string_or_null(out, "detail", r->detail);
     moment(out, "since", r->since_ms != 0 ? status_wall_ms(v, r->since_ms) : 0);
-    moment(out, "leaves_not_before",
-           r->leaves_ms != 0 && r->leaves_ms != CLOCK_NEVER ? status_wall_ms(v, r->leaves_ms) : 0);
+    moment(out, "leaves_not_before", wall_time(v, r->leaves_ms));
     close_as(out, "}");
 }
 
@@ -156,6 +160,8 @@ static void write_cluster(const struct status_view *v, const struct cluster *c, 
     moment(out, "since", c->since_wall_ms);
     moment(out, "confirmed", cluster_confirmed_ms(c));
     write_failure(&c->notes->failure, out);
+    boolean(out, "unregistered", c->notes->unregistered);
+    moment(out, "gone_not_before", wall_time(v, c->notes->gone_ms));
     boolean(out, "static", c->pinned);
     addresses(out, "addresses", c->body);
     addresses(out, "withheld", c->withheld);

@@ -50,6 +50,7 @@ static bool look_at(const struct cluster *c, void *arg)
 {
     struct selecting *s = arg;
     s->out->in_state[c->state]++;
+    s->out->ending += c->notes->unregistered;
     s->out->troubled += c->state == CLUSTER_LIVE && c->notes->troubles > 0;
     s->out->failing += status_is_failing(c);
     if (matches(c, s->query))

@@ -74,6 +74,8 @@ static void add_states(const struct status_selection *s, char out[static STATUS_
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (s->in_state[words[i].state] > 0)
             add(out, ", %zu %s", s->in_state[words[i].state], words[i].word);
+    if (s->ending > 0)
+        add(out, "; %zu held with nothing registered, until gone_delay is over", s->ending);
 }
 
 enum status_health status_summary(const struct status_view *v, const struct status_selection *s,
@@ -154,22 +156,42 @@ static void tell_end(const struct telling *t)
     }
 }
 
+void status_describe_end(const struct status_view *v, int64_t gone_ms, struct buf *out)
+{
+    char age[STATUS_AGE_SIZE];
+    int64_t left = gone_ms - v->now_mono_ms;
+    (void)buf_append_str(out, "nothing is registered");
+    if (gone_ms == CLOCK_NEVER) {
+        (void)buf_append_str(out, ", unknown (404) admission.gone_delay after Consul "
+                                  "confirms it");
+    } else if (left <= 0) {
+        (void)buf_append_str(out, ", unknown (404) when Consul confirms it");
+    } else {
+        status_age(left + SECOND - 1, age);
+        (void)buf_printf(out, ", unknown (404) in %s at the earliest", age);
+    }
+}
+
 static void tell_leaving(const struct telling *t)
 {
     const struct report *r = t->report;
-    if (r->verdict == VERDICT_LEAVING)
-        say(t, "served, in maintenance");
-    else if (!r->registered)
+    if (!r->registered) {
         say(t, "served, no longer registered");
-    else
+    } else if (r->health == HEALTH_MAINTENANCE || r->verdict == VERDICT_LEAVING) {
+        say(t, "served, in maintenance");
+    } else {
         say(t, "served, although ");
-    if (r->registered && r->verdict != VERDICT_LEAVING)
         tell_check(t);
+    }
     tell_since(t);
-    if (r->verdict != VERDICT_HELD)
+    if (r->verdict != VERDICT_HELD) {
         tell_end(t);
-    else
+    } else if (r->leaves_ms == 0) {
         say(t, "; held, for no instance is healthy");
+    } else {
+        say(t, "; held, for ");
+        status_describe_end(t->view, r->leaves_ms, t->out);
+    }
 }
 
 static void tell_other(const struct telling *t, const char *before, const char *after)

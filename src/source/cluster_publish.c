@@ -60,15 +60,26 @@ static void withhold(const struct claim *claims, size_t count, struct lists *l)
             l->withheld[l->withheld_count++] = claims[i].endpoint;
 }
 
+static bool end_in_table(struct cluster_watch *w, const char *why)
+{
+    struct merge *m = w->context->merge;
+    const struct cluster *now = merge_find(m, w->id);
+    bool had_list = now != NULL && !now->pinned && now->body_len > 0;
+    /* A name without instances is known, but has no address. */
+    bool ok = w->listed ? merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why)
+                        : merge_remove(m, w->id, why);
+    if (ok && had_list && !w->was_pinned)
+        consul_metrics_gone(httpc_metrics(w->context->httpc));
+    return ok;
+}
+
 static bool set_in_table(struct cluster_watch *w, const struct lists *l, const struct reports *seen,
                          const char *why)
 {
     struct merge *m = w->context->merge;
     enum cluster_state state = w->admission.state;
-    if (state == CLUSTER_GONE && !w->listed)
-        return merge_remove(m, w->id, why);
-    if (state == CLUSTER_GONE) /* a name without instances: known, but no address */
-        return merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why);
+    if (state == CLUSTER_GONE)
+        return end_in_table(w, why);
 
     const struct cluster *now = merge_find(m, w->id);
     struct judged j = {.cluster = w->id,
@@ -81,13 +92,16 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
     struct buf reports;
     buf_init(&reports, REPORTS_MAX);
     bool ok = verdicts_append(&j, seen != NULL ? *seen : j.before, &reports);
+    bool ends = state == CLUSTER_HELD && w->admission.unregistered;
     struct cluster_parts parts = {.id = w->id,
                                   .state = state,
                                   .list = l->granted,
                                   .count = l->count,
                                   .withheld = l->withheld,
                                   .withheld_count = l->withheld_count,
-                                  .reports = {.data = reports.data, .len = reports.len}};
+                                  .reports = {.data = reports.data, .len = reports.len},
+                                  .unregistered = ends,
+                                  .gone_ms = ends ? w->admission.gone_at_ms : 0};
     ok = ok && merge_put(m, &parts, why);
     buf_clear(&reports);
     return ok;

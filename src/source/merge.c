@@ -124,12 +124,15 @@ bool merge_begin(struct merge *m)
 static bool same(const struct cluster *a, const struct cluster *b)
 {
     return a->state == b->state && a->pinned == b->pinned && strcmp(a->body, b->body) == 0 &&
-           strcmp(a->withheld, b->withheld) == 0;
+           strcmp(a->withheld, b->withheld) == 0 &&
+           a->notes->unregistered == b->notes->unregistered;
 }
 
-static bool same_reports(const struct reports *a, const struct reports *b)
+static bool same_notes(const struct cluster_notes *x, const struct cluster_notes *y)
 {
-    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+    const struct reports *a = &x->reports, *b = &y->reports;
+    return x->gone_ms == y->gone_ms && a->len == b->len &&
+           (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
 /* Names without a list come and go with the names watch; only lists are news. What is restored is no
@@ -217,7 +220,7 @@ static bool place(struct merge *m, const struct cluster_parts *parts, const char
     struct cluster *c = cluster_make(&p);
     bool changed = c == NULL || old == NULL || !same(old, c);
     if (!changed) {
-        bool reported = same_reports(&old->notes->reports, &c->notes->reports);
+        bool reported = same_notes(old->notes, c->notes);
         cluster_unref(c);
         if (reported)
             return true;

@@ -78,6 +78,28 @@ def test_a_held_cluster_says_why_and_a_conflict_names_the_other(watch, consul):
     assert "cluster y claims the address, too" in daemon.admin("/explain/x").text
 
 
+def test_a_cluster_with_nothing_registered_says_that_it_ends_and_that_it_has(watch, consul):
+    def metric(name):
+        return int(re.search(rf"^{name} (\d+)$", daemon.admin("/metrics").text, re.MULTILINE)[1])
+
+    consul.set_service("nameServera", [ONE])
+    consul.set_service("nameServerb", [TWO])
+    daemon = watch({"admission.gone_delay": "2s"})
+    consul.set_service("nameServera", [failing(ONE)])
+    eventually_judged(daemon, "a", {"10.0.0.1": "served-held"})
+    assert (cluster(daemon, "a")["unregistered"], metric("nsaddrd_clusters_unregistered")) == (False, 0)
+    consul.remove_service("nameServera")
+    eventually(lambda: cluster(daemon, "a")["gone_not_before"], "its end is known")
+    told = cluster(daemon, "a")
+    assert (told["state"], told["unregistered"]) == ("held", True)
+    assert (told["last_change"]["why"], told["last_change"]["old_state"]) == ("nothing registered any more", "held")
+    assert told["instances"][0]["leaves_not_before"] == told["gone_not_before"]
+    assert (metric("nsaddrd_clusters_unregistered"), metric("nsaddrd_clusters_gone_total")) == (1, 0)
+    assert "nothing is registered" in daemon.admin("/explain/a").text
+    daemon.eventually_lists("a", 404)
+    assert (metric("nsaddrd_clusters_unregistered"), metric("nsaddrd_clusters_gone_total")) == (0, 1)
+
+
 def test_the_same_is_in_the_metrics(watch, consul):
     consul.set_service("nameServerx", [TWO, Instance("10.0.0.8"), Instance("a.host"), Instance("10.0.0.7", port=0)])
     consul.set_service("nameServery", [TWO, Instance("10.0.0.9")])

@@ -370,6 +370,20 @@ TEST(test_admission__all_failing_are_held)
     assert_true(decision.changed);
 }
 
+TEST(test_admission__why_a_list_is_held_may_change)
+{
+    read_at(0, "1+");
+    read_at(1000, "1-");
+    read_at(2000, "");
+    assert_true(decision.changed);
+    assert_string_equal(decision.why, "nothing registered any more");
+    read_at(3000, "");
+    assert_false(decision.changed);
+    read_at(4000, "1-");
+    assert_true(decision.changed);
+    assert_string_equal(decision.why, "no registered instance is healthy");
+}
+
 TEST(test_admission__nobody_leaves_by_health_out_of_a_hold)
 {
     read_at(0, "1+ 2+");
@@ -1135,6 +1149,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_admission__an_endless_delay_never_ends, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_admission__all_failing_are_held, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__why_a_list_is_held_may_change, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_admission__nobody_leaves_by_health_out_of_a_hold,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_admission__all_in_maintenance_are_held, setup,

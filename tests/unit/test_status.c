@@ -310,7 +310,7 @@ static void as_it_is(struct buf *to, const char *text)
     (void)buf_append_str(to, text);
 }
 
-static const char *described(enum verdict verdict, bool registered)
+static const char *described_until(enum verdict verdict, bool registered, int64_t leaves_ms)
 {
     struct report r = plain;
     r.verdict = verdict;
@@ -319,10 +319,15 @@ static const char *described(enum verdict verdict, bool registered)
     r.status = "critical";
     r.detail = "other";
     r.since_ms = NOW_MONO - 7000;
-    r.leaves_ms = NOW_MONO + 22500;
+    r.leaves_ms = leaves_ms;
     buf_reset(&out);
     status_describe(&view, &r, as_it_is, &out);
     return buf_text(&out);
+}
+
+static const char *described(enum verdict verdict, bool registered)
+{
+    return described_until(verdict, registered, verdict != VERDICT_HELD ? NOW_MONO + 22500 : 0);
 }
 
 #define TCP "check \xe2\x80\x9ctcp\xe2\x80\x9d is critical"
@@ -351,6 +356,31 @@ TEST(test_status__each_verdict_says_why)
     assert_string_equal(described(VERDICT_DUPLICATE, true),
                         "does not count: the same address is registered as other, too");
     assert_string_equal(described(VERDICT_NONE, true), "not judged yet");
+}
+
+#define HELD_GONE "served, no longer registered for 7 s; held, for nothing is registered, "
+
+TEST(test_status__held_with_nothing_registered_says_that_it_ends)
+{
+    assert_string_equal(described_until(VERDICT_HELD, false, NOW_MONO + 270000),
+                        HELD_GONE "unknown (404) in 4 min at the earliest");
+    assert_string_equal(described_until(VERDICT_HELD, false, NOW_MONO),
+                        HELD_GONE "unknown (404) when Consul confirms it");
+    assert_string_equal(described_until(VERDICT_HELD, false, CLOCK_NEVER),
+                        HELD_GONE "unknown (404) admission.gone_delay after Consul confirms it");
+}
+
+TEST(test_status__held_in_maintenance_is_said_so)
+{
+    struct report r = plain;
+    r.verdict = VERDICT_HELD;
+    r.health = HEALTH_MAINTENANCE;
+    r.check = "_service_maintenance:i1";
+    r.status = "critical";
+    r.since_ms = NOW_MONO - 7000;
+    status_describe(&view, &r, as_it_is, &out);
+    assert_string_equal(buf_text(&out),
+                        "served, in maintenance for 7 s; held, for no instance is healthy");
 }
 
 TEST(test_status__the_end_of_a_delay_may_have_come_or_be_never)
@@ -449,6 +479,34 @@ TEST(test_status__each_state_is_explained)
     assert_has(explained("empty", true), "clients get 503");
     assert_has(explained("unread", true), "not read from Consul yet");
     assert_has(explained("unread", true), "served:      nothing");
+}
+
+/* In `ms` from now, held with nothing registered until then. */
+static void add_ending(const char *id, int64_t ms)
+{
+    struct endpoint e;
+    assert_true(endpoint_parse(&e, "10.0.0.9:9876", 13));
+    struct cluster_parts parts = {.id = id,
+                                  .state = CLUSTER_HELD,
+                                  .since_wall_ms = NOW_WALL - 90000,
+                                  .list = &e,
+                                  .count = 1,
+                                  .unregistered = true,
+                                  .gone_ms = NOW_MONO + ms,
+                                  .change = {.why = "", .was_body = ""}};
+    struct cluster *c = cluster_make(&parts);
+    assert_non_null(c);
+    assert_true(table_set(table, c));
+}
+
+TEST(test_status__a_cluster_that_ends_says_when)
+{
+    add_some();
+    add_ending("ending", 200000);
+    assert_has(explained("ending", true),
+               "\nends:        nothing is registered, unknown (404) in 3 min at the earliest\n");
+    assert_lacks(explained("held", true), "\nends:");
+    assert_has(summary("attention"), "; 1 held with nothing registered, until gone_delay is over");
 }
 
 TEST(test_status__an_explanation_says_when_consul_cannot_be_read)
@@ -596,6 +654,20 @@ TEST(test_status__json_tells_which_cluster_cannot_be_read)
     cJSON_Delete(root);
 }
 
+TEST(test_status__json_tells_when_a_cluster_ends)
+{
+    add_ending("a", 200000);
+    add("b", CLUSTER_HELD, "10.0.0.1:9876");
+    cJSON *root = json();
+    const cJSON *all = cJSON_GetObjectItem(root, "clusters");
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(all, 0), "unregistered")));
+    assert_string_equal(text_of(cJSON_GetArrayItem(all, 0), "gone_not_before"),
+                        "2026-09-21T14:16:40.000Z");
+    assert_true(cJSON_IsFalse(cJSON_GetObjectItem(cJSON_GetArrayItem(all, 1), "unregistered")));
+    assert_string_equal(text_of(cJSON_GetArrayItem(all, 1), "gone_not_before"), "null");
+    cJSON_Delete(root);
+}
+
 TEST(test_status__json_tells_of_consul_registrations_and_disk)
 {
     consul.up = false;
@@ -643,6 +715,17 @@ TEST(test_status__the_page_has_clusters_and_what_concerns_all)
     assert_has(html(), "7 requests of further ones");
     assert_has(html(), "level = &#34;&#60;x&#62;&#34;;\n");
     assert_lacks(html(), "<script");
+}
+
+TEST(test_status__the_page_tells_when_a_cluster_ends)
+{
+    add_ending("a", 200000);
+    add("b", CLUSTER_HELD, "10.0.0.1:9876");
+    assert_has(html(), "nothing is registered, unknown (404) in 3 min at the earliest");
+    parse("cluster=a");
+    assert_has(html(), "nothing is registered, unknown (404) in 3 min at the earliest");
+    parse("cluster=b");
+    assert_lacks(html(), "nothing is registered, ");
 }
 
 TEST(test_status__the_page_tells_what_fails)
@@ -759,18 +842,23 @@ int main(void)
         RUN(test_status__the_start_and_the_end_come_before_all_else),
         RUN(test_status__ages_have_the_units_that_matter),
         RUN(test_status__each_verdict_says_why),
+        RUN(test_status__held_with_nothing_registered_says_that_it_ends),
+        RUN(test_status__held_in_maintenance_is_said_so),
         RUN(test_status__the_end_of_a_delay_may_have_come_or_be_never),
         RUN(test_status__without_a_check_there_is_still_a_reason),
         RUN(test_status__an_explanation_has_list_history_and_instances),
         RUN(test_status__each_state_is_explained),
+        RUN(test_status__a_cluster_that_ends_says_when),
         RUN(test_status__an_explanation_says_when_consul_cannot_be_read),
         RUN(test_status__an_unknown_id_brings_the_nearest),
         RUN(test_status__of_many_near_ids_the_nearest_are_named),
         RUN(test_status__json_has_every_cluster_unless_a_page_is_asked_for),
         RUN(test_status__json_without_clusters_is_json_too),
         RUN(test_status__json_tells_all_of_a_cluster),
+        RUN(test_status__json_tells_when_a_cluster_ends),
         RUN(test_status__json_tells_of_consul_registrations_and_disk),
         RUN(test_status__the_page_has_clusters_and_what_concerns_all),
+        RUN(test_status__the_page_tells_when_a_cluster_ends),
         RUN(test_status__the_page_tells_what_fails),
         RUN(test_status__a_page_of_one_cluster_has_its_instances),
         RUN(test_status__what_was_searched_for_is_shown_and_kept_from_page_to_page),

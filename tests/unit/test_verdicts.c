@@ -214,9 +214,41 @@ TEST(test_verdicts__ipv6_addresses_find_their_name_too)
 TEST(test_verdicts__what_is_held_has_no_end)
 {
     observe("1+ 2+", 1000);
-    observe("1-", 5000);
+    observe("1- 2-", 5000);
     assert_string_equal(verdicts(),
                         "i1 served-held since 5000 until 0, i2 served-held since 5000 until 0");
+    observe("3-", 6000);
+    assert_string_equal(verdicts(), "i3 failing, i1 served-held since 5000 until 0, "
+                                    "i2 served-held since 5000 until 0");
+}
+
+TEST(test_verdicts__who_is_no_longer_registered_leaves_those_that_are_held)
+{
+    observe("1+ 2+", 1000);
+    observe("1-", 5000);
+    assert_string_equal(
+        verdicts(),
+        "i1 served-held since 5000 until 0, i2 served-deregistered since 5000 until 35000");
+}
+
+TEST(test_verdicts__what_is_held_with_nothing_registered_ends)
+{
+    observe("1+", 1000);
+    observe("", 5000);
+    assert_true(strstr(verdicts(), "i1 served-held since 5000 until 9") !=
+                NULL); /* never, so far */
+    observe("", 8000);
+    assert_string_equal(verdicts(), "i1 served-held since 5000 until 308000");
+    observe("1-", 9000);
+    assert_string_equal(verdicts(), "i1 served-held since 5000 until 0");
+}
+
+TEST(test_verdicts__the_end_of_a_hold_does_not_hide_since_when_one_fails)
+{
+    observe("1+ 2+", 1000);
+    observe("1- 2-", 5000);
+    observe("1- 2+", 11000);
+    assert_string_equal(verdicts(), "i1 served-failing since 5000 until 41000, i2 served");
 }
 
 TEST(test_verdicts__an_address_that_another_cluster_claims_names_it)
@@ -268,6 +300,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_verdicts__ipv6_addresses_find_their_name_too, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_verdicts__what_is_held_has_no_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_verdicts__who_is_no_longer_registered_leaves_those_that_are_held, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdicts__what_is_held_with_nothing_registered_ends,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_verdicts__the_end_of_a_hold_does_not_hide_since_when_one_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_verdicts__an_address_that_another_cluster_claims_names_it, setup, teardown),
         cmocka_unit_test_setup_teardown(
