@@ -169,6 +169,8 @@ struct cluster *cluster_with_failure(const struct cluster *c, const struct clust
         .reports = c->notes->reports,
         .change = c->notes->change,
         .failure = *failure,
+        .unregistered = c->notes->unregistered,
+        .gone_ms = c->notes->gone_ms,
     };
     struct counted_cluster *copy = assemble(&parts, c->body, c->withheld);
     return copy == NULL ? NULL : &copy->pub;

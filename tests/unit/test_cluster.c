@@ -110,7 +110,9 @@ TEST(test_cluster__one_that_cannot_be_read_is_else_the_same)
                                   .count = 1,
                                   .withheld = &e,
                                   .withheld_count = 1,
-                                  .change = {.count = 3, .why = "left", .was_body = "10.0.0.2:80"}};
+                                  .change = {.count = 3, .why = "left", .was_body = "10.0.0.2:80"},
+                                  .unregistered = true,
+                                  .gone_ms = 99};
     struct cluster *c = cluster_make(&parts);
     assert_non_null(c);
     assert_int_equal(c->notes->failure.since_wall_ms, 0);
@@ -132,6 +134,8 @@ TEST(test_cluster__one_that_cannot_be_read_is_else_the_same)
     assert_string_equal(c->withheld, "10.0.0.1:80");
     assert_int_equal(c->notes->change.count, 3);
     assert_string_equal(c->notes->change.was_body, "10.0.0.2:80");
+    assert_true(c->notes->unregistered);
+    assert_int_equal(c->notes->gone_ms, 99);
     cluster_unref(c);
 }
 
