@@ -30,8 +30,8 @@ struct error;
 bool ask_probe(const struct config *c, const char *url, struct error *reterr) MUST_CHECK;
 
 /* What the daemon at `base` ("http://host:port"; NULL: at the config's admin.listen) says of a
- * cluster, appended for a terminal: what no terminal is to obey is '?'. *known: is there such a
- * cluster? */
+ * cluster, appended for a terminal: what no terminal is to obey, or would not show, is '?'. *known: is
+ * there such a cluster? */
 bool ask_explain(const struct config *c, const char *base, const char *id, struct buf *out,
                  bool *known, struct error *reterr) MUST_CHECK;
 

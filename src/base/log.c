@@ -115,24 +115,17 @@ static void put_text(struct line *l, const char *text)
     put(l, text, strlen(text));
 }
 
-/* Of those that could end a line for some reader, or show it in another order than it stands. */
-static bool is_deceiving(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
-}
-
 /* One character, or one byte that belongs to none. */
 static void put_escaped(struct line *l, const char *text, size_t len, uint32_t c)
 {
-    char escaped[8];
+    char escaped[UTF8_ESCAPED_SIZE];
     if (c == '"' || c == '\\') {
         put(l, "\\", 1);
         put(l, text, len);
-    } else if (len > 0 && !is_deceiving(c)) {
+    } else if (len > 0 && utf8_is_shown(c)) {
         put(l, text, len);
     } else {
-        (void)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)c & 0xffff);
+        utf8_escape(c, escaped);
         put_text(l, escaped);
     }
 }
@@ -144,7 +137,7 @@ static void put_quoted(struct line *l, const char *text)
     put(l, "\"", 1);
     size_t end = l->len + VALUE_MAX_BYTES;
     for (const char *at = text; *at != '\0';) {
-        if (l->len + 8 > end || l->len + 16 > sizeof l->bytes) {
+        if (l->len + UTF8_ESCAPED_SIZE > end || l->len + UTF8_ESCAPED_SIZE + 8 > sizeof l->bytes) {
             put_text(l, "...");
             break;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
-#include <stdbool.h>
+#include <stdio.h>
 
 /* By the first byte: how many follow, its own bits, and the least that so many bytes may stand for. */
 static size_t begin(unsigned char byte, uint32_t *bits, uint32_t *least)
@@ -35,4 +35,23 @@ size_t utf8_decode(const char *text, uint32_t *out)
         return 0;
     *out = c;
     return len;
+}
+
+bool utf8_is_shown(uint32_t c)
+{
+    return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0xad && c != 0x61c &&
+           !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
+           !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff && !(c >= 0xfff9 && c <= 0xfffb) &&
+           !(c >= 0xe0000 && c <= 0xe0fff);
+}
+
+/* RFC 8259, 7. */
+void utf8_escape(uint32_t c, char out[static UTF8_ESCAPED_SIZE])
+{
+    unsigned low = 0xdc00 + (c & 0x3ff);
+    if (c > 0xffff)
+        (void)snprintf(out, UTF8_ESCAPED_SIZE, "\\u%04x\\u%04x",
+                       0xd800 + ((unsigned)(c - 0x10000) >> 10 & 0x3ff), low);
+    else
+        (void)snprintf(out, UTF8_ESCAPED_SIZE, "\\u%04x", (unsigned)c & 0xffff);
 }

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "config/config.h"
 #include "model/cluster_id.h"
 
@@ -113,16 +114,17 @@ bool ask_explain_url(const struct config *c, const char *base, const char *id, s
 
 /* -- its answer ------------------------------------------------------------------------------ */
 
-/* The daemon escapes what others say; who else answered may not. U+0080 to U+009F are C2 and a byte
- * from 80 to 9F. */
+/* The daemon escapes what others say; who else answered may not. */
 void ask_print(struct buf *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)text[0], next = (unsigned char)text[1];
-        bool control = (c < 0x20 && c != '\n') || c == 0x7f || (c == 0xc2 && next < 0xa0);
-        (void)buf_append_char(out, control ? '?' : text[0]);
-        if (control && c == 0xc2 && next >= 0x80)
-            text++;
+    while (*text != '\0') {
+        uint32_t c = 0;
+        size_t len = utf8_decode(text, &c);
+        if (len > 0 && (c == '\n' || utf8_is_shown(c)))
+            (void)buf_append(out, text, len);
+        else
+            (void)buf_append_char(out, '?');
+        text += len > 0 ? len : 1;
     }
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct entry {
     _Atomic(uint64_t) requests;
     char version[CLIENT_VERSION_SIZE];
@@ -110,6 +112,20 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->version, y->version);
 }
 
+/* What was cut in the middle of a character loses what is left of it. */
+static void end_at_character(char *text, size_t size)
+{
+    size_t last = strlen(text);
+    uint32_t c;
+    if (last < size - 1)
+        return;
+    do
+        last--;
+    while (last > 0 && ((unsigned char)text[last] & 0xc0) == 0x80);
+    if ((unsigned char)text[last] >= 0xc0 && utf8_decode(text + last, &c) == 0)
+        text[last] = '\0';
+}
+
 void client_names_total(const struct client_names *list, struct client_totals *out)
 {
     out->count = 0;
@@ -119,6 +135,10 @@ void client_names_total(const struct client_names *list, struct client_totals *o
         for (size_t i = 0; i < count; i++)
             merge(&list->entries[i], out);
         out->others += atomic_load_explicit(&list->others, memory_order_relaxed);
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        end_at_character(out->names[i].version, sizeof out->names[i].version);
+        end_at_character(out->names[i].agent, sizeof out->names[i].agent);
     }
     qsort(out->names, out->count, sizeof *out->names, compare);
 }

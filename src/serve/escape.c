@@ -5,36 +5,17 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define NO_CHARACTER UINT32_MAX
 
 /* The character at *at, which moves behind it; NO_CHARACTER and one byte on when there is none. */
 static uint32_t next_character(const char **at)
 {
-    const unsigned char *s = (const unsigned char *)*at;
-    unsigned more = s[0] >= 0xf0 ? 3 : s[0] >= 0xe0 ? 2 : s[0] >= 0xc0 ? 1 : 0;
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    uint32_t c = more > 0 ? s[0] & (0x3fu >> more) : s[0];
-    (*at)++;
-    if (s[0] >= 0xf8 || (s[0] >= 0x80 && more == 0))
-        return NO_CHARACTER;
-    for (unsigned i = 1; i <= more; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return NO_CHARACTER;
-        c = c << 6 | (s[i] & 0x3f);
-    }
-    if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return NO_CHARACTER;
-    *at += more;
+    uint32_t c = NO_CHARACTER;
+    size_t len = utf8_decode(*at, &c);
+    *at += len > 0 ? len : 1;
     return c;
-}
-
-/* Neither a control nor one that changes or hides how others show. */
-static bool is_shown(uint32_t c)
-{
-    return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0xad && c != 0x61c &&
-           !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
-           !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff && !(c >= 0xfff9 && c <= 0xfffb) &&
-           !(c >= 0xe0000 && c <= 0xe0fff);
 }
 
 enum form { PLAIN, HTML, HTML_LINES };
@@ -48,7 +29,7 @@ static void escape(struct buf *out, const char *text, enum form form)
             (void)buf_printf(out, "\\x%02x", (unsigned)(unsigned char)*from);
         else if (c < 0x20 && !(form == HTML_LINES && c == '\n'))
             (void)buf_printf(out, "\\x%02x", (unsigned)c);
-        else if (!is_shown(c) && c != '\n')
+        else if (!utf8_is_shown(c) && c != '\n')
             (void)buf_printf(out, "\\u{%04x}", (unsigned)c);
         else if (c == '\\' && form != HTML_LINES)
             (void)buf_append_str(out, "\\\\");
@@ -74,14 +55,11 @@ void escape_html_lines(struct buf *out, const char *text)
     escape(out, text, HTML_LINES);
 }
 
-/* A character beyond 16 bits is two (RFC 8259, 7). */
 static void json_number(struct buf *out, uint32_t c)
 {
-    if (c > 0xffff) {
-        (void)buf_printf(out, "\\u%04x", (unsigned)(0xd800 + ((c - 0x10000) >> 10)));
-        c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-    }
-    (void)buf_printf(out, "\\u%04x", (unsigned)c);
+    char number[UTF8_ESCAPED_SIZE];
+    utf8_escape(c, number);
+    (void)buf_append_str(out, number);
 }
 
 void escape_json(struct buf *out, const char *text)
@@ -94,7 +72,7 @@ void escape_json(struct buf *out, const char *text)
             json_number(out, 0xfffd);
         else if (c == '\n')
             (void)buf_append_str(out, "\\n");
-        else if (!is_shown(c))
+        else if (!utf8_is_shown(c))
             json_number(out, c);
         else if (c == '"' || c == '\\')
             (void)buf_printf(out, "\\%c", (int)c);

@@ -84,6 +84,12 @@ TEST(test_ask__a_terminal_is_told_nothing_but_text)
     assert_string_equal(buf_text(&out), "a?[31m?\n?b\xc3\xa9?");
 }
 
+TEST(test_ask__a_terminal_is_told_no_text_that_deceives)
+{
+    ask_print(&out, "a\u202eb|\u200b|\x9b|\xe2\x80|\xf3\xa0\x81\x81|\xed\xa0\x80|é");
+    assert_string_equal(buf_text(&out), "a?b|?|?|??|?|???|é");
+}
+
 TEST(test_ask__who_does_not_answer_is_named)
 {
     config = config_of(NULL);
@@ -112,6 +118,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ask__a_url_that_is_too_long_is_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_ask__a_terminal_is_told_nothing_but_text, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_ask__a_terminal_is_told_no_text_that_deceives, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_ask__who_does_not_answer_is_named, setup, teardown),
     };

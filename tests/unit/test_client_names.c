@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "serve/client_names.h"
 #include "unit.h"
 
@@ -66,6 +67,27 @@ TEST(test_client_names__long_names_are_cut_and_the_same_when_cut)
     assert_int_equal(strlen(totals.names[0].version), CLIENT_VERSION_SIZE - 1);
 }
 
+TEST(test_client_names__long_names_are_cut_between_two_characters)
+{
+    for (size_t lead = 0; lead < 3; lead++) {
+        char name[100] = "";
+        memset(name, 'a', lead);
+        while (strlen(name) < sizeof name - 8)
+            (void)strcat(name, "é€");
+        client_names_note(names, NULL, name);
+        client_names_note(names, NULL, name);
+    }
+    client_names_total(names, &totals);
+    assert_int_equal(totals.count, 3);
+    for (size_t i = 0; i < totals.count; i++) {
+        assert_int_equal(totals.names[i].requests, 2);
+        assert_true(strlen(totals.names[i].agent) >= CLIENT_AGENT_SIZE - 3);
+        uint32_t c;
+        for (const char *at = totals.names[i].agent; *at != '\0'; at += utf8_decode(at, &c))
+            assert_true(utf8_decode(at, &c) > 0);
+    }
+}
+
 TEST(test_client_names__more_names_than_there_is_room_for_are_others)
 {
     char name[32];
@@ -118,6 +140,8 @@ int main(void)
             test_client_names__each_pair_of_headers_is_counted_most_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_names__long_names_are_cut_and_the_same_when_cut,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_client_names__long_names_are_cut_between_two_characters, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_client_names__more_names_than_there_is_room_for_are_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_names__the_threads_are_added_up, setup,

@@ -221,6 +221,13 @@ TEST(test_log__escapes_characters_that_end_a_line_or_turn_it_around)
                                       "\\u2069|\\u200f|\\ufeff\"\n"));
 }
 
+TEST(test_log__escapes_characters_that_do_not_show)
+{
+    LOG_INFO("x", F_STR("v", "\u00ad|\u200b|\u200d|\u2060|\u2065|\xf3\xa0\x81\x81"));
+    assert_non_null(
+        strstr(written(), "v=\"\\u00ad|\\u200b|\\u200d|\\u2060|\\u2065|\\udb40\\udc41\"\n"));
+}
+
 TEST(test_log__escapes_bytes_that_are_no_character)
 {
     /* Cut, overlong, a surrogate, too large, a lonely byte. */
@@ -433,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_log__keeps_valid_utf8, begin, end),
         cmocka_unit_test_setup_teardown(
             test_log__escapes_characters_that_end_a_line_or_turn_it_around, begin, end),
+        cmocka_unit_test_setup_teardown(test_log__escapes_characters_that_do_not_show, begin, end),
         cmocka_unit_test_setup_teardown(test_log__escapes_bytes_that_are_no_character, begin, end),
         cmocka_unit_test_setup_teardown(test_log__cuts_between_two_characters, begin, end),
         cmocka_unit_test_setup_teardown(test_log__json_can_be_read_whatever_a_peer_says, begin,

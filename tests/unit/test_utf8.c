@@ -63,6 +63,34 @@ TEST(test_utf8__lonely_bytes_are_none)
     assert_refuses("\xff");
 }
 
+TEST(test_utf8__what_hides_or_turns_text_around_is_not_shown)
+{
+    static const uint32_t hidden[][2] = {
+        {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x200b, 0x200f},
+        {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+    };
+    for (size_t i = 0; i < COUNT_OF(hidden); i++) {
+        if (hidden[i][0] > 0)
+            assert_true(utf8_is_shown(hidden[i][0] - 1));
+        for (uint32_t c = hidden[i][0]; c <= hidden[i][1]; c++)
+            assert_false(utf8_is_shown(c));
+        assert_true(utf8_is_shown(hidden[i][1] + 1));
+    }
+}
+
+TEST(test_utf8__escaped_as_json_has_it)
+{
+    char out[UTF8_ESCAPED_SIZE];
+    utf8_escape(0x1b, out);
+    assert_string_equal(out, "\\u001b");
+    utf8_escape(0xffff, out);
+    assert_string_equal(out, "\\uffff");
+    utf8_escape(0xe0041, out);
+    assert_string_equal(out, "\\udb40\\udc41");
+    utf8_escape(0x10ffff, out);
+    assert_string_equal(out, "\\udbff\\udfff");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -72,6 +100,8 @@ int main(void)
         cmocka_unit_test(test_utf8__overlong_ones_are_none),
         cmocka_unit_test(test_utf8__surrogates_and_what_is_too_large_are_none),
         cmocka_unit_test(test_utf8__lonely_bytes_are_none),
+        cmocka_unit_test(test_utf8__what_hides_or_turns_text_around_is_not_shown),
+        cmocka_unit_test(test_utf8__escaped_as_json_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
