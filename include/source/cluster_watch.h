@@ -90,6 +90,7 @@ struct watch_context {
     struct log_limit token_limit;
     struct mass_loss mass_loss;
     struct progress long_work;
+    struct progress rereads;
 };
 
 /* False when out of memory; clear it in any case. */
@@ -132,8 +133,8 @@ struct cluster_watch {
 
     struct httpc_call *read_call;
     struct timer read_timer;
-    bool told;    /* that it changed; no read was asked for since */
-    bool waiting; /* in reads */
+    bool told;                    /* that it changed; no read was asked for since */
+    struct cluster_watch **queue; /* of reads, in which it waits; NULL: in none */
     struct cluster_watch *next_waiting;
     struct cluster_watch *prev_waiting;
     bool overtaken; /* the last read was older than the watch; the next one decides */

@@ -4,6 +4,8 @@
  *  - At most READS_AT_ONCE are under way, one while Consul refuses.
  *  - A cluster's first read is made as soon as its turn comes. Further ones are held to a rate:
  *    when all checks of a datacenter change at once, thousands of clusters want to be read again.
+ *    What nobody has tried to read yet comes before them: its clients have no list. One that failed
+ *    has no such right, else a few that always fail would keep a refusing Consul from all else.
  *  - A refusal (no reply, 429, 5xx) doubles the time between two reads up to a second, an answer
  *    halves it: a Consul that has enough, or is away, is asked once a second for all clusters
  *    together, and is at full speed two seconds after it is back.
@@ -32,7 +34,8 @@ struct reads {
     struct httpc *httpc;
     bool (*send)(struct cluster_watch *w); /* false: nothing was sent */
     struct timer timer;
-    struct cluster_watch *first; /* of those who wait, in their order */
+    struct cluster_watch *untried; /* who wait, in their order: for their first try... */
+    struct cluster_watch *further; /* ... and after it */
     unsigned waiting;
     unsigned running;
     struct bucket again;

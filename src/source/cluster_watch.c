@@ -310,7 +310,7 @@ static void accept_read(struct cluster_watch *w, uint64_t index)
 /* Those who wait would only hear the same; what waits for the first answers is not kept waiting. */
 static void answer_for_all(struct watch_context *x)
 {
-    for (struct cluster_watch *w = x->reads.first; w != NULL; w = w->next_waiting)
+    for (struct cluster_watch *w = x->reads.untried; w != NULL; w = w->next_waiting)
         note_answer(w);
 }
 

@@ -23,6 +23,18 @@ static void log_progress(struct watch_context *x)
                  F_INT("left", x->failing), F_INT("clusters", x->clusters));
 }
 
+/* What was read before and is read again, as after a reload or when all checks have changed. Not while
+ * Consul refuses: then nothing goes on that would be worth a line. */
+static void log_rereads(struct watch_context *x)
+{
+    unsigned left = x->reads.waiting;
+    if ((left > 0 && (left <= x->unread || left <= x->failing)) || x->reads.gap_ms > 0)
+        return;
+    if (progress_note(&x->rereads, left, httpc_now(x->httpc)))
+        LOG_INFO("clusters are being read again from Consul", F_INT("left", left),
+                 F_INT("clusters", x->clusters));
+}
+
 void watch_context_report(struct watch_context *x)
 {
     const struct consul_reading now = {
@@ -35,4 +47,5 @@ void watch_context_report(struct watch_context *x)
     };
     consul_metrics_reading(httpc_metrics(x->httpc), &now);
     log_progress(x);
+    log_rereads(x);
 }

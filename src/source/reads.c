@@ -23,13 +23,13 @@ static void report(const struct reads *r)
 
 static void send_next(struct reads *r)
 {
-    while (r->first != NULL && r->running < (r->gap_ms > 0 ? 1 : READS_AT_ONCE)) {
+    while (r->waiting > 0 && r->running < (r->gap_ms > 0 ? 1 : READS_AT_ONCE)) {
         int64_t now = httpc_now(r->httpc);
         if (now < r->next_ms) {
             httpc_timer_set(r->httpc, &r->timer, r->next_ms);
             return;
         }
-        struct cluster_watch *w = r->first;
+        struct cluster_watch *w = r->untried != NULL ? r->untried : r->further;
         int64_t wait = w->was_read ? bucket_take(&r->again, now) : 0;
         r->next_ms = now + (wait > r->gap_ms ? wait : r->gap_ms);
         reads_withdraw(r, w);
@@ -59,20 +59,20 @@ void reads_clear(struct reads *r)
 
 void reads_want(struct reads *r, struct cluster_watch *w)
 {
-    if (w->waiting)
+    if (w->queue != NULL)
         return;
-    w->waiting = true;
-    DL_APPEND2(r->first, w, prev_waiting, next_waiting);
+    w->queue = w->answered ? &r->further : &r->untried;
+    DL_APPEND2(*w->queue, w, prev_waiting, next_waiting);
     r->waiting++;
     go_on(r);
 }
 
 void reads_withdraw(struct reads *r, struct cluster_watch *w)
 {
-    if (!w->waiting)
+    if (w->queue == NULL)
         return;
-    DL_DELETE2(r->first, w, prev_waiting, next_waiting);
-    w->waiting = false;
+    DL_DELETE2(*w->queue, w, prev_waiting, next_waiting);
+    w->queue = NULL;
     r->waiting--;
 }
 

@@ -541,6 +541,21 @@ def test_long_first_reading_says_how_far_it_is(watch, consul):
     eventually(lambda: one(scrape(daemon), "nsaddrd_consul_clusters_unread") == 0, "all are read")
 
 
+def test_long_rereading_says_how_far_it_is_and_lets_a_new_cluster_go_first(watch, consul):
+    for number in range(150):
+        consul.set_service(f"nameServer{number}", [Instance(f"10.1.0.{number + 1}")])
+    daemon = watch()
+    eventually(lambda: one(scrape(daemon), "nsaddrd_consul_clusters_unread") == 0, "all are read")
+    slow = consul.answer("/v1/health/service/*", lambda _, true: replace(true, delay=0.1), when=lambda r: r.index == 0)
+    daemon.reload({"consul.accept": "warning"})
+    consul.set_service("nameServernew", [Instance("10.2.0.1")])
+    eventually(lambda: daemon.list_of("new") == "10.2.0.1:9876", "the new one is served")
+    assert one(scrape(daemon), "nsaddrd_consul_reads_waiting") > 100
+    line, = eventually(lambda: daemon.log_lines("clusters are being read again from Consul"), "it says so", 30)
+    assert 0 < int(re.search(r" left=(\d+) clusters=151$", line)[1]) < 150
+    slow.remove()
+
+
 def test_mass_loss_is_told(watch, consul):
     for number in range(5):
         consul.set_service(f"nameServer{number}", [Instance(f"10.0.{number}.1"), Instance(f"10.0.{number}.2")])

@@ -56,7 +56,7 @@ static void want(int first, int count)
 static void were_read(void)
 {
     for (int i = 0; i < CLUSTERS; i++)
-        all[i].was_read = true;
+        all[i].answered = all[i].was_read = true;
 }
 
 /* All that are wanted, each answered at once. Returns how long that took. */
@@ -130,6 +130,33 @@ TEST(test_reads__a_first_read_does_not_use_the_rate_up)
     were_read();
     want(0, 1000);
     assert_int_equal(answer_until(CLUSTERS + 1000), 0);
+}
+
+TEST(test_reads__what_was_never_tried_comes_before_further_reads)
+{
+    were_read();
+    all[CLUSTERS - 3].answered = all[CLUSTERS - 3].was_read = false;
+    all[CLUSTERS - 2].answered = all[CLUSTERS - 2].was_read = false;
+    all[CLUSTERS - 1].was_read = false; /* it failed */
+    want(0, CLUSTERS - 3);
+    want(CLUSTERS - 1, 1);
+    want(CLUSTERS - 3, 2);
+    answer_until(CLUSTERS);
+    assert_int_equal(order[HTTPC_SHORT_CALLS], CLUSTERS - 3);
+    assert_int_equal(order[HTTPC_SHORT_CALLS + 1], CLUSTERS - 2);
+    assert_int_equal(order[HTTPC_SHORT_CALLS + 2], HTTPC_SHORT_CALLS);
+    assert_int_equal(order[CLUSTERS - 1], CLUSTERS - 1);
+}
+
+/* It was answered for meanwhile, by a Consul that refuses all. */
+TEST(test_reads__who_waits_for_a_first_try_stays_in_that_queue)
+{
+    want(0, 6);
+    all[4].answered = true;
+    reads_withdraw(&reads, &all[4]);
+    answer_until(5);
+    assert_int_equal(order[4], 5);
+    assert_int_equal(reads.waiting, 0);
 }
 
 TEST(test_reads__while_consul_refuses_there_is_one_at_a_time_and_ever_fewer)
@@ -210,7 +237,7 @@ TEST(test_reads__what_could_not_be_sent_is_not_under_way)
     no_memory = true;
     want(0, 4);
     assert_int_equal(reads.running, 0);
-    assert_null(reads.first);
+    assert_int_equal(reads.waiting, 0);
     no_memory = false;
     want(0, 1);
     assert_int_equal(reads.running, 1);
@@ -255,6 +282,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_reads__can_be_cleared_before_it_was_begun, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_reads__what_was_never_tried_comes_before_further_reads,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reads__who_waits_for_a_first_try_stays_in_that_queue,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
