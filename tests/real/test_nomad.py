@@ -156,6 +156,11 @@ def test_a_job_file_is_valid(nomad, file, variables):
     assert nomad.validate(PACKAGING / file, **variables) == "Job validation successful"
 
 
+@pytest.mark.parametrize("file", sorted(file.name for file in PACKAGING.glob("*.nomad.hcl")))
+def test_a_job_file_has_the_form_that_nomad_gives_it(nomad, file):
+    assert nomad.command("fmt", "-check", "-write=false", PACKAGING / file) == ""
+
+
 @pytest.mark.parametrize("file", sorted(file for file, _ in VARIANTS.values()))
 def test_a_health_check_of_the_image_finds_the_listener(nomad, file):
     """It is `nsaddrd probe`, which knows the image's config and the environment, and no argument of the job."""
