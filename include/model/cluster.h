@@ -54,6 +54,7 @@ struct cluster_notes {
     struct reports reports; /* of its instances; none when restored, pinned or not read yet */
     unsigned troubles;      /* of them: verdict_is_trouble() */
     unsigned contested;     /* of them: another cluster claims the address, too */
+    bool unpinned;          /* RESTORED, HELD: its list is the config's, which has it no more */
     bool unregistered;      /* HELD, and nothing is registered: it ends... */
     int64_t gone_ms;        /* ... not before (monotonic); CLOCK_NEVER: not confirmed yet; else 0 */
 };
@@ -83,7 +84,8 @@ struct cluster_parts {
     const struct endpoint *withheld;
     size_t withheld_count;
     struct reports reports;
-    bool unregistered; /* see struct cluster_notes */
+    bool unpinned; /* see struct cluster_notes */
+    bool unregistered;
     int64_t gone_ms;
     struct cluster_change change;
     struct cluster_failure failure; /* zeroed: none */

@@ -59,8 +59,12 @@ struct report {
     const char *service_id;
     const char *check;  /* the worst one that is not passing, "" when all are */
     const char *status; /* its */
-    const char *detail; /* UNUSABLE: why; CONTESTED, SHARED: the cluster; DUPLICATE: of which ID */
+    const char *detail; /* UNUSABLE: why; CONTESTED, SHARED: the cluster; DUPLICATE: of which ID; of
+                         * what was never registered: REPORT_UNPINNED */
 };
+
+/* The config had it, and has it no more. */
+#define REPORT_UNPINNED "static_clusters"
 
 /* Reports that are kept of one cluster together; further ones are left out. */
 #define REPORTS_MAX ((size_t)64 * 1024)

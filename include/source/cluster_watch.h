@@ -126,8 +126,9 @@ struct cluster_watch {
     size_t contested;                 /* addresses that another cluster has a good claim on, too */
     struct endpoint *withheld;        /* those of an earlier run, sorted */
     size_t withheld_count;
-    bool was_pinned; /* what it serves was written in the config, and Consul was not heard of yet */
-    bool reclaimed;  /* in the list of those */
+    bool
+        was_pinned; /* what it serves is of the config, which has it no more; Consul has nothing good */
+    bool reclaimed; /* in the list of those */
     struct cluster_watch *next_reclaimed;
     struct backoff backoff;
 

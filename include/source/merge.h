@@ -64,8 +64,8 @@ bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool p
 bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why) MUST_CHECK;
 bool merge_remove(struct merge *m, const char *id, const char *why) MUST_CHECK;
 
-/* A pinned cluster is one no longer: it is known by what it had (`list`), as from an earlier run,
- * until another source says what it is... */
+/* A pinned cluster is one no longer: it is known by what it had (`list`), restored, until another
+ * source says what it is... */
 bool merge_unpin(struct merge *m, const char *id, const struct endpoint *list, size_t count,
                  const char *why) MUST_CHECK;
 /* ... or it is gone. */

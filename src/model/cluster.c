@@ -95,6 +95,7 @@ static struct cluster_notes *lay_notes(char *at, const struct cluster_parts *p,
     at += sizeof *n;
     *n = (struct cluster_notes){.change = p->change,
                                 .failure = p->failure,
+                                .unpinned = p->unpinned,
                                 .unregistered = p->unregistered,
                                 .gone_ms = p->gone_ms};
     n->change.was_body = lay(&at, p->change.was_body, sizes->was + 1);
@@ -169,6 +170,7 @@ struct cluster *cluster_with_failure(const struct cluster *c, const struct clust
         .reports = c->notes->reports,
         .change = c->notes->change,
         .failure = *failure,
+        .unpinned = c->notes->unpinned,
         .unregistered = c->notes->unregistered,
         .gone_ms = c->notes->gone_ms,
     };

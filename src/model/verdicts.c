@@ -175,6 +175,8 @@ static bool append_unregistered(const struct judged *j, const struct member *m, 
             break;
         }
     judge_member(j, m, &r);
+    if (j->unpinned && r.service_id[0] == '\0' && r.detail[0] == '\0')
+        r.detail = REPORT_UNPINNED;
     return report_append(out, &r);
 }
 

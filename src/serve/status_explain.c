@@ -120,8 +120,13 @@ static const char *meaning(const struct cluster *c)
     case CLUSTER_LIVE:
         return c->pinned ? "as static_clusters says" : "as Consul says";
     case CLUSTER_HELD:
+        if (c->notes->unpinned)
+            return "as static_clusters had it, which has it no more; Consul has no healthy "
+                   "instance";
         return "the last good list, kept against what Consul says now";
     case CLUSTER_RESTORED:
+        if (c->notes->unpinned)
+            return "as static_clusters had it, which has it no more; Consul was not heard yet";
         return "the list of an earlier run, not confirmed by Consul yet";
     case CLUSTER_GONE:
         break;
@@ -204,7 +209,9 @@ static void explain_instance(const struct status_view *v, const struct report *r
         (void)buf_append_str(out, r->registered ? "registered as " : "was registered as ");
         escape_plain(out, r->service_id);
     } else {
-        (void)buf_append_str(out, "its registration is not known");
+        (void)buf_append_str(out, strcmp(r->detail, REPORT_UNPINNED) == 0
+                                      ? "not registered in Consul"
+                                      : "its registration is not known");
     }
     if (r->node[0] != '\0') {
         (void)buf_append_str(out, " on node ");

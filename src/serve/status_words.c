@@ -176,7 +176,8 @@ static void tell_leaving(const struct telling *t)
 {
     const struct report *r = t->report;
     if (!r->registered) {
-        say(t, "served, no longer registered");
+        say(t, r->detail[0] != '\0' ? "served, taken out of static_clusters"
+                                    : "served, no longer registered");
     } else if (r->health == HEALTH_MAINTENANCE || r->verdict == VERDICT_LEAVING) {
         say(t, "served, in maintenance");
     } else {

@@ -85,6 +85,7 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
     struct judged j = {.cluster = w->id,
                        .admission = &w->admission,
                        .claims = w->context->claims,
+                       .unpinned = w->was_pinned,
                        .granted = l->granted,
                        .granted_count = l->count};
     if (now != NULL)
@@ -100,6 +101,7 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
                                   .withheld = l->withheld,
                                   .withheld_count = l->withheld_count,
                                   .reports = {.data = reports.data, .len = reports.len},
+                                  .unpinned = w->was_pinned,
                                   .unregistered = ends,
                                   .gone_ms = ends ? w->admission.gone_at_ms : 0};
     ok = ok && merge_put(m, &parts, why);

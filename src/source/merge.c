@@ -177,7 +177,8 @@ static bool put(struct merge *m, const struct cluster *old, const struct cluster
                 const char *why)
 {
     if (old != NULL) {
-        cluster_confirm(c, cluster_confirmed_ms(old));
+        if (!old->pinned && !c->pinned) /* Consul has no say in what the config has */
+            cluster_confirm(c, cluster_confirmed_ms(old));
         (void)cluster_ref(old); /* noted when the table has it no more */
     }
     bool ok = table_set(m->next, c);
@@ -197,7 +198,8 @@ static struct cluster_change changed_from(const struct cluster *old, enum cluste
     struct cluster_change change = {.why = "", .was_body = ""};
     if (old != NULL)
         change = old->notes->change;
-    if (state == CLUSTER_UNREAD || state == CLUSTER_RESTORED)
+    bool unpinned = old != NULL && old->pinned;
+    if (state == CLUSTER_UNREAD || (state == CLUSTER_RESTORED && !unpinned))
         return change;
     return (struct cluster_change){
         .count = change.count + 1,
@@ -253,7 +255,7 @@ bool merge_unpin(struct merge *m, const char *id, const struct endpoint *list, s
                  const char *why)
 {
     struct cluster_parts parts = {
-        .id = id, .state = CLUSTER_RESTORED, .list = list, .count = count};
+        .id = id, .state = CLUSTER_RESTORED, .unpinned = true, .list = list, .count = count};
     return !is_pinned(m, id) || place(m, &parts, why);
 }
 

@@ -373,6 +373,14 @@ TEST(test_merge__what_is_pinned_or_unknown_is_not_confirmed)
     assert_null(merge_find(merge, "b"));
 }
 
+TEST(test_merge__what_comes_to_be_pinned_is_confirmed_by_nobody)
+{
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    merge_confirm(merge, "a");
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.2:1");
+    assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), 0);
+}
+
 TEST(test_merge__free_takes_null)
 {
     merge_free(NULL);
@@ -395,7 +403,10 @@ TEST(test_merge__what_was_pinned_is_served_until_another_source_knows_better)
     assert_true(unpin("a", "10.0.0.1:1"));
     assert_string_equal(served("a"), "10.0.0.1:1");
     const struct table *t = merge_table(merge);
-    assert_int_equal(table_find(t, "a", 1)->state, CLUSTER_RESTORED);
+    const struct cluster *c = table_find(t, "a", 1);
+    assert_int_equal(c->state, CLUSTER_RESTORED);
+    assert_true(c->notes->unpinned);
+    assert_string_equal(c->notes->change.why, "a test");
     table_unref(t);
     set_alone("a", CLUSTER_LIVE, false, "10.0.0.2:1");
     assert_string_equal(served("a"), "10.0.0.2:1");
@@ -569,6 +580,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merge__when_it_was_confirmed_outlives_a_change, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_merge__what_is_pinned_or_unknown_is_not_confirmed,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_comes_to_be_pinned_is_confirmed_by_nobody,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__free_takes_null, setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -1350,6 +1350,13 @@ TEST(test_source_consul__a_reload_changes_how_many_connections_are_kept)
     assert_int_equal(httpc->kept, before + 100);
 }
 
+/* Until the reply that changes it. */
+static void await_other(const char *id, const char *before)
+{
+    for (int i = 0; i < 10 * 60 * 10 && strcmp(served(id), before) == 0; i++)
+        fake_run(httpc, 100);
+}
+
 TEST(test_source_consul__a_cluster_that_was_pinned_is_served_on_until_it_is_read)
 {
     prepare("static_clusters=a=10.0.0.7:9876", NULL);
@@ -1364,8 +1371,32 @@ TEST(test_source_consul__a_cluster_that_was_pinned_is_served_on_until_it_is_read
     fake_run(httpc, 10 * MINUTE);
     assert_serves("a", "restored 7");
     instances("a", "1+ 2+");
-    fake_run(httpc, MINUTE);
+    await_other("a", "restored 7");
     assert_serves("a", "live 1 2");
+}
+
+TEST(test_source_consul__a_cluster_that_was_pinned_is_held_until_one_is_good)
+{
+    prepare("static_clusters=a=10.0.0.7:9876", NULL);
+    names("a");
+    instances("a", "1-");
+    start();
+    fake_run(httpc, 1000);
+    reload(NULL, NULL);
+    fake_run(httpc, 10 * MINUTE);
+    assert_serves("a", "held 7");
+    const struct cluster *c = merge_find(merge, "a");
+    assert_true(c->notes->unpinned);
+    struct reports at = c->notes->reports;
+    struct report r;
+    assert_true(report_next(&at, &r));
+    assert_string_equal(r.detail, "");
+    assert_true(report_next(&at, &r));
+    assert_string_equal(r.detail, REPORT_UNPINNED);
+    instances("a", "1+");
+    await_other("a", "held 7");
+    assert_serves("a", "live 1");
+    assert_false(merge_find(merge, "a")->notes->unpinned);
 }
 
 TEST(test_source_consul__a_cluster_that_was_pinned_and_is_not_registered_ends_when_that_is_sure)
@@ -1651,6 +1682,9 @@ int main(void)
             test_source_consul__a_reload_changes_how_many_connections_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_cluster_that_was_pinned_is_served_on_until_it_is_read, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__a_cluster_that_was_pinned_is_held_until_one_is_good, setup,
             teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_cluster_that_was_pinned_and_is_not_registered_ends_when_that_is_sure,

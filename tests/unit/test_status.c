@@ -317,7 +317,7 @@ static const char *described_until(enum verdict verdict, bool registered, int64_
     r.registered = registered;
     r.check = "tcp";
     r.status = "critical";
-    r.detail = "other";
+    r.detail = registered ? "other" : "";
     r.since_ms = NOW_MONO - 7000;
     r.leaves_ms = leaves_ms;
     buf_reset(&out);
@@ -479,6 +479,41 @@ TEST(test_status__each_state_is_explained)
     assert_has(explained("empty", true), "clients get 503");
     assert_has(explained("unread", true), "not read from Consul yet");
     assert_has(explained("unread", true), "served:      nothing");
+}
+
+TEST(test_status__a_list_that_the_config_had_is_explained_as_such)
+{
+    struct report r = plain;
+    struct endpoint e;
+    struct buf packed;
+    r.verdict = VERDICT_HELD;
+    r.registered = false;
+    r.node = r.service_id = "";
+    r.since_ms = NOW_MONO - 7000;
+    r.detail = REPORT_UNPINNED;
+    buf_init(&packed, REPORTS_MAX);
+    assert_true(report_append(&packed, &r));
+    assert_true(endpoint_parse(&e, "10.0.0.1:9876", 13));
+    struct cluster_parts parts = {.id = "a",
+                                  .state = CLUSTER_RESTORED,
+                                  .unpinned = true,
+                                  .list = &e,
+                                  .count = 1,
+                                  .change = {.why = "", .was_body = ""}};
+    struct cluster *restored = cluster_make(&parts);
+    parts.id = "b";
+    parts.state = CLUSTER_HELD;
+    parts.reports = (struct reports){.data = packed.data, .len = packed.len};
+    struct cluster *held = cluster_make(&parts);
+    buf_clear(&packed);
+    assert_non_null(restored);
+    assert_non_null(held);
+    assert_true(table_set(table, restored));
+    assert_true(table_set(table, held));
+    assert_has(explained("a", true), "restored, as static_clusters had it");
+    assert_has(explained("b", true), "held, as static_clusters had it");
+    assert_has(explained("b", true), "served, taken out of static_clusters for 7 s; held, for no "
+                                     "instance is healthy\n      not registered in Consul\n");
 }
 
 /* In `ms` from now, held with nothing registered until then. */
@@ -848,6 +883,7 @@ int main(void)
         RUN(test_status__without_a_check_there_is_still_a_reason),
         RUN(test_status__an_explanation_has_list_history_and_instances),
         RUN(test_status__each_state_is_explained),
+        RUN(test_status__a_list_that_the_config_had_is_explained_as_such),
         RUN(test_status__a_cluster_that_ends_says_when),
         RUN(test_status__an_explanation_says_when_consul_cannot_be_read),
         RUN(test_status__an_unknown_id_brings_the_nearest),

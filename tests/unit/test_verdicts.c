@@ -7,12 +7,14 @@
 
 static struct admission admission;
 static struct claims *claims;
+static bool unpinned;
 static struct buf judged, before;
 
 static int setup(void **state)
 {
     (void)state;
     admission_init(&admission);
+    unpinned = false;
     buf_init(&judged, REPORTS_MAX);
     buf_init(&before, REPORTS_MAX);
     claims = claims_new();
@@ -100,6 +102,7 @@ static void judge(struct reports seen)
     struct judged j = {.cluster = "a",
                        .admission = &admission,
                        .claims = claims,
+                       .unpinned = unpinned,
                        .granted = granted,
                        .granted_count = granted_count,
                        .before = {.data = before.data, .len = before.len}};
@@ -243,6 +246,16 @@ TEST(test_verdicts__what_is_held_with_nothing_registered_ends)
     assert_string_equal(verdicts(), "i1 served-held since 5000 until 0");
 }
 
+TEST(test_verdicts__what_the_config_had_and_consul_never_says_so)
+{
+    struct endpoint e = endpoint(7);
+    assert_true(admission_restore(&admission, &e, 1));
+    unpinned = true;
+    observe("1-", 5000);
+    assert_string_equal(verdicts(),
+                        "i1 failing,  served-held since 5000 until 0 (" REPORT_UNPINNED ")");
+}
+
 TEST(test_verdicts__the_end_of_a_hold_does_not_hide_since_when_one_fails)
 {
     observe("1+ 2+", 1000);
@@ -303,6 +316,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_verdicts__who_is_no_longer_registered_leaves_those_that_are_held, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts__what_is_held_with_nothing_registered_ends,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdicts__what_the_config_had_and_consul_never_says_so,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_verdicts__the_end_of_a_hold_does_not_hide_since_when_one_fails, setup, teardown),
