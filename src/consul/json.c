@@ -14,10 +14,13 @@
  * control character in its place stands in no address or name either. */
 static void replace_nul_escapes(char *body)
 {
-    for (char *c = strchr(body, '\\'); c != NULL; c = strchr(c, '\\')) {
+    for (char *c = body; *c != '\0'; c++) {
+        if (*c != '\\')
+            continue;
         if (strncmp(c, "\\u0000", 6) == 0)
             c[5] = '1';
-        c += c[1] != '\0' ? 2 : 1;
+        if (c[1] != '\0')
+            c++; /* what it escapes */
     }
 }
 

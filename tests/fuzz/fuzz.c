@@ -133,15 +133,44 @@ void __wrap_log_write(enum log_level level, const char *message, const struct lo
     logging = false;
 }
 
-/* Whatever a peer or a file says: one line, and nothing in it but printable ASCII. */
+/* Bytes of the character at `at`, of UTF-8 in its shortest form (RFC 3629), and which one; 0: it is
+ * none. */
+static size_t character(const unsigned char *at, size_t len, uint32_t *out)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (size == 0 || size > len || at[0] > 0xf4)
+        return 0;
+    *out = size == 1 ? at[0] : at[0] & (0x7fu >> size);
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+        *out = *out << 6 | (at[i] & 0x3f);
+    }
+    bool surrogate = *out >= 0xd800 && *out < 0xe000;
+    return *out < least[size] || *out > 0x10ffff || surrogate ? 0 : size;
+}
+
+/* Control characters, line ends of other alphabets, and what turns a line around. */
+static bool forges(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
+           (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* Whatever a peer or a file says: one line of UTF-8, and nothing in it that makes it look like
+ * another. */
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
     const char *line = bytes;
     if (!logging)
         return __real_write(fd, bytes, len);
     HOLDS(len > 1 && line[len - 1] == '\n', "a log line of %zu bytes without its end", len);
-    for (size_t i = 0; i + 1 < len; i++)
-        HOLDS(line[i] >= 0x20 && line[i] < 0x7f, "byte 0x%02x in the log line %.*s",
+    uint32_t c = 0;
+    for (size_t i = 0, size; i + 1 < len; i += size) {
+        size = character((const unsigned char *)line + i, len - 1 - i, &c);
+        HOLDS(size > 0 && !forges(c), "byte 0x%02x in the log line %.*s",
               (unsigned)(unsigned char)line[i], (int)len, line);
+    }
     return (ssize_t)len;
 }
