@@ -123,6 +123,16 @@ def test_where_its_port_is_taken_it_says_so_and_leaves_it_alone(machine, package
         assert wire.get(8089, "/rocketmq/a").text == LIST
 
 
+def test_its_port_is_changed_while_it_runs(machine, installed):
+    """As the guide says, by one command."""
+    drop_in(machine, "ListenStream=\\nListenStream=127.0.0.1:8089", "socket")
+    machine.run("systemctl", "restart", "nsaddrd.socket", "nsaddrd.service")
+    with machine.network():
+        assert wire.get(8089, "/rocketmq/a").text == LIST
+        with pytest.raises(ConnectionRefusedError):
+            wire.get(PORT, "/rocketmq/a")
+
+
 def test_it_reads_consul_and_keeps_lists_inside_its_walls(machine, packages):
     """All that it does is possible with what the unit leaves to it."""
     with machine.network(), running_consul() as consul:
