@@ -4,7 +4,9 @@
 #
 #   nomad job run packaging/nomad/fabio.nomad.hcl
 #
-# Java clients ask port 8080 unless they are told another: hence the default of port.
+# Java clients ask port 8080 unless they are told another: hence the default of port. If nsaddrd is on
+# the hosts by its Debian package, stop what that starts, or it has that port:
+#   systemctl disable --now nsaddrd.socket nsaddrd.service
 
 variable "datacenters" {
   type        = list(string)
