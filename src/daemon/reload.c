@@ -96,7 +96,8 @@ static void list_change(const struct config_change *change, void *arg)
     (void)buf_printf(names, "%s%s", names->len > 0 ? " " : "", change->key);
 }
 
-/* All the others use it by now; here main does, and whoever main tells of it. */
+/* All the others use it by now; here main does, and whoever main tells of it. What was logged before, or
+ * will be, has this told. */
 static void take_config(struct daemon *d, struct config *next)
 {
     struct error error;
@@ -104,7 +105,8 @@ static void take_config(struct daemon *d, struct config *next)
     struct config *old = d->config;
     d->config = next;
     buf_init(&names, 4096);
-    log_configure((enum log_level)next->log.level, (enum log_format)next->log.format);
+    int64_t level = old->log.level < next->log.level ? old->log.level : next->log.level;
+    log_configure((enum log_level)level, (enum log_format)next->log.format);
     metrics_note_reload(d->metrics, true, clock_wall_ms());
     http_show_config(d->http, config_text(next));
     if (!config_each_change(old, next, list_change, &names, &error))
@@ -115,6 +117,7 @@ static void take_config(struct daemon *d, struct config *next)
     if (d->reload.new_token && next->consul.token_file[0] != '\0')
         LOG_INFO("SIGHUP: using the new token of the token file",
                  F_STR("file", next->consul.token_file));
+    log_configure((enum log_level)next->log.level, (enum log_format)next->log.format);
     buf_clear(&names);
     if (old != d->first)
         config_free(old);

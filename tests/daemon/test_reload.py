@@ -69,9 +69,11 @@ def world(consul, watch, tmp_path):
 def log_level(world):
     daemon = world.start()
     daemon.reload({"log.level": "error"})
-    assert not daemon.log_lines("config reloaded")
+    eventually(lambda: daemon.log_lines("config reloaded", "changed=log.level"), "it says so")
+    daemon.reload({"admission.settle": "201ms"})
+    assert len(daemon.log_lines("config reloaded")) == 1
     daemon.reload({"log.level": "info"})
-    assert daemon.log_lines("config reloaded", "log.level")
+    eventually(lambda: len(daemon.log_lines("config reloaded", "changed=log.level")) == 2, "it says so")
 
 
 def log_format(world):
