@@ -9,7 +9,8 @@
  *        NullPointerException. Only /explain, which no client asks for, says more.
  *
  * Ownership  http_start()/http_stop(). Arguments are borrowed until http_stop().
- * Threads    start, alive, stop: main. Both steps of a reload: one, between start and stop. Answers are made by threads of their own, which only read.
+ * Threads    start, alive, stop: main. Both steps of a reload: one, between start and stop. Answers are
+ *            made by threads of their own, which only read.
  * Errors     One line that names the address.
  *
  * SPDX-License-Identifier: Apache-2.0

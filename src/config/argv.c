@@ -57,7 +57,8 @@ static bool take_operands(enum action command, int argc, char **argv, struct arg
     return true;
 }
 
-bool arguments_parse(int argc, char **argv, struct arguments *out, struct error *reterr)
+/* All options; what is no option stands from `optind` on. */
+static bool take_options(int argc, char **argv, struct arguments *a, struct error *reterr)
 {
     static const struct option long_options[] = {
         {"url", required_argument, NULL, LONG_URL},
@@ -70,56 +71,59 @@ bool arguments_parse(int argc, char **argv, struct arguments *out, struct error 
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct arguments a = {.action = ACTION_RUN};
-    enum action command = take_command(&argc, &argv);
-    a.overrides.items = calloc((size_t)argc + 1, sizeof *a.overrides.items);
-    if (a.overrides.items == NULL)
-        return error_set(reterr, "out of memory");
-
     opterr = 0; /* one line of our own instead of getopt's */
     int code;
     while ((code = getopt_long(argc, argv, ":c:to:Vh", long_options, NULL)) != -1) {
         switch (code) {
         case 'c':
-            a.config_path = optarg;
+            a->config_path = optarg;
             break;
         case 't':
-            a.action = ACTION_CHECK;
+            a->action = ACTION_CHECK;
             break;
         case LONG_PRINT_CONFIG:
-            a.action = ACTION_PRINT_CONFIG;
+            a->action = ACTION_PRINT_CONFIG;
             break;
         case LONG_ONCE:
-            a.action = ACTION_ONCE;
+            a->action = ACTION_ONCE;
             break;
         case LONG_URL:
-            a.url = optarg;
+            a->url = optarg;
             break;
         case 'o':
-            a.overrides.items[a.overrides.count++] = optarg;
+            a->overrides.items[a->overrides.count++] = optarg;
             break;
         case 'V':
-            a.action = ACTION_VERSION;
+            a->action = ACTION_VERSION;
             break;
         case 'h':
-            a.action = ACTION_HELP;
+            a->action = ACTION_HELP;
             break;
         default:
-            arguments_clear(&a);
             return bad_usage(argv, code, reterr);
         }
     }
-    if (!take_operands(command, argc, argv, &a, reterr)) {
-        arguments_clear(&a);
-        return false;
-    }
+    return true;
+}
+
+bool arguments_parse(int argc, char **argv, struct arguments *out, struct error *reterr)
+{
+    struct arguments a = {.action = ACTION_RUN};
+    enum action command = take_command(&argc, &argv);
+    a.overrides.items = calloc((size_t)argc + 1, sizeof *a.overrides.items);
+    if (a.overrides.items == NULL)
+        return error_set(reterr, "out of memory");
+    if (!take_options(argc, argv, &a, reterr) || !take_operands(command, argc, argv, &a, reterr))
+        goto bad;
     if (optind < argc) {
-        arguments_clear(&a);
-        return error_set(reterr, "unexpected argument \"%s\"; nsaddrd --help shows how",
-                         argv[optind]);
+        error_set(reterr, "unexpected argument \"%s\"; nsaddrd --help shows how", argv[optind]);
+        goto bad;
     }
     *out = a;
     return true;
+bad:
+    arguments_clear(&a);
+    return false;
 }
 
 void arguments_clear(struct arguments *a)

@@ -29,7 +29,7 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Waits until a signal (its number), the event (0), or the time is up (-1). */
+/* What is to be told to the service manager meanwhile is told when its time comes. */
 int events_wait(struct daemon *d, int64_t timeout_ms)
 {
     struct pollfd fds[] = {{.fd = d->signals, .events = POLLIN},
