@@ -46,6 +46,7 @@ struct log_limit {
 };
 
 #define LOG_LIMIT_MS 60000
+#define LOG_LIMIT_BURST 10 /* who looks sees that it comes and goes */
 
 /* May it be said once more? So often at most, and then not before LOG_LIMIT_MS are over. *left_out: how
  * often it was not said since it was. Any thread; `now_ms` is that of clock_mono_ms(). */

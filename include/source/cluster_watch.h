@@ -121,10 +121,13 @@ struct cluster_watch {
     bool failing;
     bool unpublished; /* the merge could not take the last change */
     bool ask_consistent;
-    size_t unusable;                  /* instances, in the last reply... */
-    unsigned skipped[INSTANCE_SKIPS]; /* ... by reason */
-    size_t contested;                 /* addresses that another cluster has a good claim on, too */
-    struct endpoint *withheld;        /* those of an earlier run, sorted */
+    size_t unusable;                  /* instances in the last reply, as far as they were logged */
+    unsigned skipped[INSTANCE_SKIPS]; /* in the last reply, by reason */
+    size_t
+        contested; /* addresses that another cluster has a good claim on, too, as far as logged */
+    struct log_limit unusable_limit;
+    struct log_limit contested_limit;
+    struct endpoint *withheld; /* those of an earlier run, sorted */
     size_t withheld_count;
     bool
         was_pinned; /* what it serves is of the config, which has it no more; Consul has nothing good */

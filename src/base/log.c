@@ -24,9 +24,6 @@
 /* Least room behind a key for a number or a cut value, and the end of the line. */
 #define FIELD_ROOM 64
 
-/* Who looks sees that it comes and goes. */
-#define COMPLAINT_BURST 10
-
 static atomic_int min_level = LOG_LEVEL_INFO;
 static atomic_int line_format = LOG_FORMAT_LOGFMT;
 static atomic_bool to_journal;
@@ -82,7 +79,7 @@ bool log_limit_pass(struct log_limit *l, unsigned burst, int64_t now_ms, unsigne
 
 bool log_complaint_begins(struct log_complaint *c, int64_t now_ms, unsigned *left_out)
 {
-    bool say = !c->told && log_limit_pass(&c->limit, COMPLAINT_BURST, now_ms, left_out);
+    bool say = !c->told && log_limit_pass(&c->limit, LOG_LIMIT_BURST, now_ms, left_out);
     c->told |= say;
     return say;
 }

@@ -16,14 +16,20 @@
 static void note_contested(struct cluster_watch *w, const struct grant *g)
 {
     char address[ENDPOINT_TEXT_SIZE];
-    if (g->contested > w->contested) {
+    unsigned left_out;
+    bool say =
+        g->contested > w->contested && log_limit_pass(&w->contested_limit, LOG_LIMIT_BURST,
+                                                      httpc_now(w->context->httpc), &left_out);
+    if (say) {
         bool shared = g->count == w->admission.count;
         (void)endpoint_format(&g->example, address);
         LOG_WARN("addresses are claimed by another cluster, too", F_STR("cluster", w->id),
                  F_INT("contested", g->contested), F_STR("first", address),
-                 F_STR("served", shared ? "yes, there is no other" : "no"));
+                 F_STR("served", shared ? "yes, there is no other" : "no"),
+                 F_SOME("left_out", left_out));
     }
-    w->contested = g->contested;
+    if (say || g->contested < w->contested)
+        w->contested = g->contested;
 }
 
 static int compare_endpoints(const void *a, const void *b)

@@ -173,13 +173,18 @@ void cluster_watch_note_loss(struct cluster_watch *w)
                  F_INT("clusters", x->clusters), F_INT("for_ms", MASS_LOSS_DELAY_MS));
 }
 
-/* Once per change of their number, not per reply. */
+/* Once when there are more, not per reply. */
 static void note_unusable(struct cluster_watch *w, const struct catalog_health *h)
 {
-    if (h->unusable > w->unusable)
+    unsigned left_out;
+    bool say = h->unusable > w->unusable && log_limit_pass(&w->unusable_limit, LOG_LIMIT_BURST,
+                                                           httpc_now(w->context->httpc), &left_out);
+    if (say)
         LOG_WARN("instances without an address for clients are skipped", F_STR("cluster", w->id),
-                 F_INT("skipped", h->unusable), F_STR("first", h->example));
-    w->unusable = h->unusable;
+                 F_INT("skipped", h->unusable), F_STR("first", h->example),
+                 F_SOME("left_out", left_out));
+    if (say || h->unusable < w->unusable)
+        w->unusable = h->unusable;
     for (size_t i = 0; i < INSTANCE_SKIPS; i++) {
         if (h->skipped[i] > w->skipped[i])
             consul_metrics_skipped(httpc_metrics(w->context->httpc), (enum instance_skip)i,

@@ -62,6 +62,32 @@ def test_refusals_while_stopping_are_not_logged_one_by_one(watch, consul):
     assert daemon.log_lines("not everything is deregistered", "left=31")
 
 
+def number(daemon, name):
+    return sum(read_page(daemon.admin("/metrics").text)[name].samples.values())
+
+
+def test_skipped_instance_that_comes_and_goes_is_held_to_a_rate(watch, consul):
+    daemon = watch()
+    for step in range(12):
+        consul.set_service("nameServera", [ONE, Instance(f"10.0.1.{step}")])
+        eventually(lambda: f"10.0.1.{step}:" in str(daemon.list_of("a")), "the good one has come")
+        consul.set_service("nameServera", [ONE, Instance("host.name")])
+        eventually(lambda: number(daemon, "nsaddrd_instances_skipped_total") == step + 1, "it is skipped")
+    assert len(daemon.log_lines("without an address for clients are skipped")) == 10
+
+
+def test_conflict_that_comes_and_goes_is_held_to_a_rate(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    daemon = watch()
+    for _ in range(12):
+        consul.set_service("nameServerb", [ONE, TWO])
+        eventually(lambda: number(daemon, "nsaddrd_conflicts"), "both claim it")
+        consul.set_service("nameServerb", [Instance("10.0.0.1", maintenance=True), TWO])
+        eventually(lambda: not number(daemon, "nsaddrd_conflicts"), "one claims it")
+    assert len(daemon.log_lines("claimed by another cluster", "cluster=a")) == 10
+    assert len(daemon.log_lines("claimed by another cluster", "cluster=b")) == 10
+
+
 def test_text_of_peers_is_kept_readable_and_in_its_line(watch, consul):
     consul.set_service("nameServera", [ONE])
     consul.set_service(f"nameServer{NAME}\u202eelif\u2028x", [ONE])
