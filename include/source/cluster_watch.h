@@ -123,8 +123,7 @@ struct cluster_watch {
     bool ask_consistent;
     size_t unusable;                  /* instances in the last reply, as far as they were logged */
     unsigned skipped[INSTANCE_SKIPS]; /* in the last reply, by reason */
-    size_t
-        contested; /* addresses that another cluster has a good claim on, too, as far as logged */
+    size_t contested; /* addresses with another good claim on them, as far as they were logged */
     struct log_limit unusable_limit;
     struct log_limit contested_limit;
     struct endpoint *withheld; /* those of an earlier run, sorted */

@@ -11,6 +11,13 @@
 #include "model/registry.h"
 #include "source/spool.h"
 
+/* A change to be logged when it is served. Owns both references. */
+struct noted {
+    const struct cluster *old; /* NULL: it is new */
+    const struct cluster *new; /* NULL: it is gone */
+    const char *why;           /* a literal */
+};
+
 struct merge {
     struct registry *registry;
     void (*changed)(void *arg);
@@ -21,10 +28,13 @@ struct merge {
     bool next_differs;              /* in a list or a state */
     bool next_reports;              /* in what is reported of instances */
     bool next_has_list;             /* a change in it brought one */
-    unsigned expected;              /* sources */
-    unsigned complete;              /* of them: read as a whole */
-    bool ready;                     /* the registry knows */
-    bool waiting_for_list;          /* the first one makes ready */
+    struct noted *noted;            /* of it */
+    size_t noted_count;
+    size_t noted_room;
+    unsigned expected;     /* sources */
+    unsigned complete;     /* of them: read as a whole */
+    bool ready;            /* the registry knows */
+    bool waiting_for_list; /* the first one makes ready */
     struct log_limit memory_limit;
 };
 
@@ -38,14 +48,6 @@ struct merge *merge_new(struct registry *registry, void (*changed)(void *arg), v
     }
     *m = (struct merge){.registry = registry, .changed = changed, .arg = arg};
     return m;
-}
-
-void merge_free(struct merge *m)
-{
-    if (m == NULL)
-        return;
-    table_unref(m->next);
-    free(m);
 }
 
 void merge_count_in(struct merge *m, struct consul_metrics *metrics)
@@ -135,11 +137,18 @@ static bool same_notes(const struct cluster_notes *x, const struct cluster_notes
            (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-/* Names without a list come and go with the names watch; only lists are news. What is restored is no
- * change: the same lists as before, and a line for each of thousands would delay their service. */
+/* What is restored is no change: the same lists as before, and a line for each of thousands would delay
+ * their service. */
+static bool is_restored(const struct cluster *old, const struct cluster *new)
+{
+    if (new == NULL || new->state != CLUSTER_RESTORED)
+        return false;
+    return old == NULL || !old->pinned;
+}
+
 static void log_change(const struct cluster *old, const struct cluster *new, const char *why)
 {
-    if (new->state == CLUSTER_RESTORED && (old == NULL || !old->pinned)) {
+    if (is_restored(old, new)) {
         LOG_DEBUG("cluster restored", F_STR("cluster", new->id), F_INT("addresses", new->count),
                   F_STR("list", new->body), F_STR("why", why));
         return;
@@ -158,14 +167,67 @@ static void log_gone(const struct cluster *old, const char *why)
              F_STR("why", why));
 }
 
+static void log_noted(const struct noted *n)
+{
+    if (n->new == NULL)
+        log_gone(n->old, n->why);
+    else
+        log_change(n->old, n->new, n->why);
+}
+
+/* Without memory it is logged at once: it will most likely be served. */
+static void note_for_log(struct merge *m, const struct noted *n)
+{
+    if (m->noted_count == m->noted_room) {
+        size_t room = m->noted_room > 0 ? 2 * m->noted_room : 4;
+        struct noted *more = realloc(m->noted, room * sizeof *more);
+        if (more == NULL) {
+            log_noted(n);
+            return;
+        }
+        m->noted = more;
+        m->noted_room = room;
+    }
+    m->noted[m->noted_count++] = *n;
+    if (n->old != NULL)
+        (void)cluster_ref(n->old);
+    if (n->new != NULL)
+        (void)cluster_ref(n->new);
+}
+
+static void end_noted(struct merge *m, bool served)
+{
+    for (size_t i = 0; i < m->noted_count; i++) {
+        if (served)
+            log_noted(&m->noted[i]);
+        cluster_unref(m->noted[i].old);
+        cluster_unref(m->noted[i].new);
+    }
+    free(m->noted);
+    m->noted = NULL;
+    m->noted_count = m->noted_room = 0;
+}
+
+void merge_free(struct merge *m)
+{
+    if (m == NULL)
+        return;
+    table_unref(m->next);
+    end_noted(m, false);
+    free(m);
+}
+
 /* `new` (borrowed; NULL: the cluster is gone) is in the place of `old`. */
 static void note_change(struct merge *m, const struct cluster *old, const struct cluster *new,
                         const char *why)
 {
-    if (new == NULL)
-        log_gone(old, why);
-    else if (new->state != CLUSTER_UNREAD)
-        log_change(old, new, why);
+    struct noted n = {.old = old, .new = new, .why = why};
+    /* Names without a list come and go with the names watch; only lists are news. */
+    bool news = new == NULL || new->state != CLUSTER_UNREAD;
+    if (is_restored(old, new))
+        log_noted(&n);
+    else if (news)
+        note_for_log(m, &n);
     if (m->spool != NULL)
         spool_note(m->spool, old, new);
     m->next_differs = true;
@@ -296,6 +358,7 @@ void merge_commit(struct merge *m)
     if (m->spool != NULL)
         spool_commit(m->spool);
     registry_publish(m->registry, next);
+    end_noted(m, true);
     if (!m->next_differs)
         return;
     if (m->metrics != NULL)
@@ -309,6 +372,7 @@ void merge_abandon(struct merge *m)
 {
     if (m->spool != NULL)
         spool_abandon(m->spool);
+    end_noted(m, false);
     table_unref(m->next);
     m->next = NULL;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -108,6 +110,38 @@ TEST(test_merge__nothing_of_what_is_abandoned_is_served)
     merge_abandon(merge);
     assert_string_equal(served("a"), "(none)");
     assert_int_equal(changes, 0);
+}
+
+/* What is said of a pinned cluster that goes, or does not in the end. */
+static const char *logged(bool taken)
+{
+    static char text[4096];
+    int ends[2], kept = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    (void)dup2(ends[1], STDERR_FILENO);
+    (void)close(ends[1]);
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+    bool begun = merge_begin(merge);
+    if (begun)
+        begun = merge_remove_pinned(merge, "a", "a test");
+    if (begun && taken)
+        merge_commit(merge);
+    else if (begun)
+        merge_abandon(merge);
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+    (void)dup2(kept, STDERR_FILENO);
+    (void)close(kept);
+    ssize_t n = read(ends[0], text, sizeof text - 1);
+    (void)close(ends[0]);
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+TEST(test_merge__what_is_not_served_is_not_logged)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    assert_string_equal(logged(false), "");
+    assert_non_null(strstr(logged(true), "msg=\"cluster gone\" cluster=a"));
 }
 
 TEST(test_merge__the_same_again_is_no_change)
@@ -538,6 +572,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merge__nothing_is_served_before_the_commit, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_merge__nothing_of_what_is_abandoned_is_served, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_is_not_served_is_not_logged, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_merge__the_same_again_is_no_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__time_to_the_table_is_counted_for_replies, setup,
