@@ -63,6 +63,11 @@ bool merge_set(struct merge *m, const char *id, enum cluster_state state, bool p
  * here. Where only the reports differ, readers get them without any word of a change. */
 bool merge_put(struct merge *m, const struct cluster_parts *parts, const char *why) MUST_CHECK;
 bool merge_remove(struct merge *m, const char *id, const char *why) MUST_CHECK;
+/* What was restored had ended later in that run: no change of this one. */
+bool merge_remove_restored(struct merge *m, const char *id) MUST_CHECK;
+
+/* Why a list, or what is withheld of it, changes although its instances do not. */
+#define MERGE_CLAIMS_CHANGED "another cluster claims an address, or does no longer"
 
 /* A pinned cluster is one no longer: it is known by what it had (`list`), restored, until another
  * source says what it is... */

@@ -11,8 +11,6 @@
 #include "source/cluster_watch.h"
 #include "source/merge.h"
 
-#define CLAIMS_CHANGED "another cluster claims an address, or does no longer"
-
 static void note_contested(struct cluster_watch *w, const struct grant *g)
 {
     char address[ENDPOINT_TEXT_SIZE];
@@ -170,7 +168,7 @@ static void publish_reclaimed(struct watch_context *x)
         struct cluster_watch *w = x->first_reclaimed;
         x->first_reclaimed = w->next_reclaimed;
         w->reclaimed = false;
-        w->unpublished = !publish(w, NULL, CLAIMS_CHANGED);
+        w->unpublished = !publish(w, NULL, MERGE_CLAIMS_CHANGED);
         if (w->unpublished)
             cluster_watch_read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
     }
@@ -187,6 +185,6 @@ void publish_observed(struct cluster_watch *w, const struct buf *reports, const 
 {
     struct reports seen = {.data = reports->data, .len = reports->len};
     bool claimed = set_claims(w);
-    w->unpublished = !publish(w, &seen, why != NULL ? why : CLAIMS_CHANGED) || !claimed;
+    w->unpublished = !publish(w, &seen, why != NULL ? why : MERGE_CLAIMS_CHANGED) || !claimed;
     publish_reclaimed(w->context);
 }

@@ -272,6 +272,12 @@ static struct cluster_change changed_from(const struct cluster *old, enum cluste
     };
 }
 
+static bool only_withheld(const struct cluster *old, const struct cluster *new)
+{
+    return old != NULL && old->state == new->state &&strcmp(old->body, new->body) == 0 &&
+           strcmp(old->withheld, new->withheld) != 0;
+}
+
 /* Whether pinned or not. */
 static bool place(struct merge *m, const struct cluster_parts *parts, const char *why)
 {
@@ -283,6 +289,11 @@ static bool place(struct merge *m, const struct cluster_parts *parts, const char
         p.failure = old->notes->failure;
     struct cluster *c = cluster_make(&p);
     bool changed = c == NULL || old == NULL || !same(old, c);
+    if (c != NULL && only_withheld(old, c)) { /* who came or went is not in the list */
+        why = p.change.why = MERGE_CLAIMS_CHANGED;
+        cluster_unref(c);
+        c = cluster_make(&p);
+    }
     if (!changed) {
         bool reported = same_notes(old->notes, c->notes);
         cluster_unref(c);
@@ -324,6 +335,18 @@ bool merge_unpin(struct merge *m, const char *id, const struct endpoint *list, s
 bool merge_remove(struct merge *m, const char *id, const char *why)
 {
     return is_pinned(m, id) || merge_remove_pinned(m, id, why);
+}
+
+bool merge_remove_restored(struct merge *m, const char *id)
+{
+    const struct cluster *old = table_find(m->next, id, strlen(id));
+    if (old == NULL || old->pinned)
+        return true;
+    if (!table_remove(m->next, id))
+        return no_memory(m, id);
+    m->next_differs = true;
+    LOG_DEBUG("a cluster had ended in an earlier run", F_STR("cluster", id));
+    return true;
 }
 
 bool merge_remove_pinned(struct merge *m, const char *id, const char *why)

@@ -67,7 +67,7 @@ static bool restore_record(char *record, struct merge *merge)
     const char *id = record + sizeof gone - 1;
     if (strncmp(record, gone, sizeof gone - 1) != 0 || !cluster_id_valid(id, strlen(id)))
         return false;
-    return merge_remove(merge, id, "from the journal");
+    return merge_remove_restored(merge, id);
 }
 
 static bool end_restore(struct merge *merge, bool ok)

@@ -407,6 +407,35 @@ TEST(test_merge__what_is_pinned_or_unknown_is_not_confirmed)
     assert_null(merge_find(merge, "b"));
 }
 
+TEST(test_merge__what_is_withheld_has_a_reason_of_its_own)
+{
+    struct endpoint list, other;
+    assert_true(endpoint_parse(&list, "10.0.0.1:1", 10));
+    assert_true(endpoint_parse(&other, "10.0.0.2:1", 10));
+    struct cluster_parts parts = {.id = "a", .state = CLUSTER_LIVE, .list = &list, .count = 1};
+    set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
+    parts.withheld = &other;
+    parts.withheld_count = 1;
+    assert_true(merge_begin(merge));
+    assert_true(merge_put(merge, &parts, "instance joined"));
+    merge_commit(merge);
+    assert_string_equal(merge_find(merge, "a")->notes->change.why, MERGE_CLAIMS_CHANGED);
+    assert_string_equal(merge_find(merge, "a")->withheld, "10.0.0.2:1");
+}
+
+TEST(test_merge__what_was_restored_and_had_ended_is_no_change)
+{
+    set_alone("a", CLUSTER_RESTORED, false, "10.0.0.1:1");
+    set_alone("b", CLUSTER_LIVE, true, "10.0.0.2:1");
+    assert_true(merge_begin(merge));
+    assert_true(merge_remove_restored(merge, "a"));
+    assert_true(merge_remove_restored(merge, "b"));
+    assert_true(merge_remove_restored(merge, "c"));
+    merge_commit(merge);
+    assert_string_equal(served("a"), "(none)");
+    assert_string_equal(served("b"), "10.0.0.2:1");
+}
+
 TEST(test_merge__what_comes_to_be_pinned_is_confirmed_by_nobody)
 {
     set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
@@ -618,6 +647,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_merge__what_is_pinned_or_unknown_is_not_confirmed,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__what_comes_to_be_pinned_is_confirmed_by_nobody,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_is_withheld_has_a_reason_of_its_own, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_merge__what_was_restored_and_had_ended_is_no_change,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__free_takes_null, setup, teardown),
         cmocka_unit_test_setup_teardown(
