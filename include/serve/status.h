@@ -43,7 +43,9 @@ struct status_view {
     struct registry_status registry;
     const struct consul_report *consul;
     const struct client_totals *clients;
-    const char *config; /* in use, secrets masked */
+    const char *config;     /* in use, secrets masked */
+    int64_t config_wall_ms; /* when that was read */
+    bool reload_refused;    /* a later one was not good */
 };
 
 /* -- what is asked for: ?q=TEXT&state=STATE&page=N&cluster=ID -------------------------------- */
@@ -117,6 +119,11 @@ enum status_health status_summary(const struct status_view *v, const struct stat
 /* "3 min", "2 d 4 h": the time between two moments, roughly. */
 #define STATUS_AGE_SIZE 32
 void status_age(int64_t ms, char out[static STATUS_AGE_SIZE]);
+
+/* "10.0.0.1:9876" as registered, brackets where they are needed, cut where it is long; without a port
+ * when there is none. */
+#define STATUS_ADDRESS_SIZE 96
+void status_address(const struct report *r, char out[static STATUS_ADDRESS_SIZE]);
 
 /* The wall time of a moment of the monotonic clock. */
 int64_t status_wall_ms(const struct status_view *v, int64_t mono_ms);

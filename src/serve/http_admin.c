@@ -96,6 +96,30 @@ static ssize_t read_json(void *arg, uint64_t at, char *out, size_t max)
     return len > 0 ? (ssize_t)len : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
+/* Of a HEAD nothing is read. */
+static ssize_t read_nothing(void *arg, uint64_t at, char *out, size_t max)
+{
+    (void)arg;
+    (void)at;
+    (void)out;
+    (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Takes `json`. With its length, as it would be now: to a HEAD without one the library would send the
+ * end of a chunked body (http_answer.c). */
+static struct MHD_Response *json_head(struct status_json *json)
+{
+    char piece[4096];
+    uint64_t total = 0;
+    size_t len = 0;
+    bool ok;
+    while ((ok = status_json_read(json, piece, sizeof piece, &len)) && len > 0)
+        total += len;
+    status_json_free(json);
+    return ok ? MHD_create_response_from_callback(total, 64, read_nothing, NULL, NULL) : NULL;
+}
+
 static void drop_json(void *arg)
 {
     status_json_free(arg);
@@ -104,12 +128,12 @@ static void drop_json(void *arg)
 static struct MHD_Response *json_response(const struct status_view *v, const struct http_request *r)
 {
     struct status_query query;
-    if (r->head.no_body) /* see http_answer.c: the library would send the end of a chunked body */
-        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     read_query(r, &query);
     struct status_json *json = status_json_new(v, &query);
     if (json == NULL)
         return NULL;
+    if (r->head.no_body)
+        return json_head(json);
     struct MHD_Response *made =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, JSON_BLOCK, read_json, json, drop_json);
     if (made == NULL)
@@ -128,6 +152,7 @@ static struct MHD_Response *status_response(const struct http_answers *a,
         return NULL;
     client_names_total(atomic_load_explicit(&a->pages->clients, memory_order_acquire), &clients);
     metrics_consul(a->metrics, &consul);
+    const struct reload_outcome reload = metrics_reload(a->metrics);
     const struct status_view view = {
         .build = metrics_build(a->metrics),
         .started_wall_ms = metrics_started_wall_ms(a->metrics),
@@ -138,6 +163,8 @@ static struct MHD_Response *status_response(const struct http_answers *a,
         .consul = &consul,
         .clients = &clients,
         .config = config,
+        .config_wall_ms = reload.success_wall_ms,
+        .reload_refused = !reload.successful,
     };
     if (reply->route == HTTP_ROUTE_STATUS_JSON) {
         made = json_response(&view, r);

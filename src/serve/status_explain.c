@@ -80,7 +80,7 @@ static void explain_unknown(const struct status_view *v, const char *id, struct 
     if (!cluster_id_valid(id, strlen(id))) {
         (void)buf_printf(out,
                          " cannot be: an id has 1 to %d letters, digits, dots, dashes and "
-                         "underscores\n",
+                         "underscores, and is not \".\" or \"..\"\n",
                          CLUSTER_ID_MAX);
         return;
     }
@@ -93,11 +93,12 @@ static void explain_unknown(const struct status_view *v, const char *id, struct 
                          n.ids[i]);
     if (n.count > 0)
         (void)buf_append_char(out, '\n');
-    (void)buf_printf(out,
-                     "%zu clusters are known; a cluster is known when a service of its name "
-                     "(consul.service_prefix and the id) is registered in Consul, or when "
-                     "static_clusters has it\n",
-                     table_count(v->table));
+    (void)buf_printf(
+        out,
+        "%zu clusters are known; a cluster is known when a service of its name "
+        "(consul.service_prefix and the id) is registered in Consul and consul.exclude "
+        "does not have the id, or when static_clusters has it\n",
+        table_count(v->table));
 }
 
 /* -- a known one ----------------------------------------------------------------------------- */
@@ -187,21 +188,12 @@ static void explain_list(const struct status_view *v, const struct cluster *c, s
                      cluster_state_name(change->was), (unsigned long long)change->count);
 }
 
-/* "10.0.0.1:9876" as registered, brackets where they are needed. */
-static void tell_address(const struct report *r, struct buf *out)
-{
-    bool six = strchr(r->address, ':') != NULL;
-    (void)buf_append_str(out, six ? "[" : "");
-    escape_plain(out, r->address[0] != '\0' ? r->address : "(no address)");
-    (void)buf_append_str(out, six ? "]" : "");
-    if (r->port != 0)
-        (void)buf_printf(out, ":%u", r->port);
-}
-
 static void explain_instance(const struct status_view *v, const struct report *r, struct buf *out)
 {
+    char address[STATUS_ADDRESS_SIZE];
+    status_address(r, address);
     (void)buf_append_str(out, "  ");
-    tell_address(r, out);
+    escape_plain(out, address);
     (void)buf_append_str(out, "  ");
     status_describe(v, r, escape_plain, out);
     (void)buf_append_str(out, "\n      ");

@@ -205,6 +205,17 @@ static void put_state(const struct status_view *v, struct buf *out)
     put(out, "</dd>");
 }
 
+static void put_reload(const struct status_view *v, struct buf *out)
+{
+    term(out, "Config");
+    if (v->reload_refused)
+        put(out, "<span class=\"s bad\">the last reload was refused</span>: the log says why; what "
+                 "is in use was ");
+    put(out, "read ");
+    put_time(v, v->config_wall_ms, out);
+    put(out, "</dd>");
+}
+
 static void put_overview(const struct status_view *v, const struct status_selection *s,
                          struct buf *out)
 {
@@ -216,6 +227,7 @@ static void put_overview(const struct status_view *v, const struct status_select
     put_plan(v, out);
     put_registrations(v, out);
     put_state(v, out);
+    put_reload(v, out);
     term(out, "Running");
     put(out, "nsaddrd ");
     escape_html(out, v->build->version);

@@ -252,6 +252,10 @@ static void write_overview(const struct status_view *v, const struct status_sele
     boolean(out, "complete", v->registry.complete);
     boolean(out, "ready", v->registry.ready && !v->registry.draining);
     boolean(out, "draining", v->registry.draining);
+    open_as(out, "reload", "{");
+    boolean(out, "successful", !v->reload_refused);
+    moment(out, "last_success", v->config_wall_ms);
+    close_as(out, "}");
     open_as(out, "cluster_states", "{");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         number(out, cluster_state_name(states[i]), s->in_state[states[i]]);

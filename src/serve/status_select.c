@@ -39,11 +39,31 @@ static bool is_in(const struct cluster *c, enum status_filter f)
     return f == STATUS_PROBLEMS ? status_rank(c) < RANK_HEALTHY : c->state == states[f];
 }
 
+/* As it would be in a list. */
+static bool is_of(const struct report *r, const char *search)
+{
+    char text[STATUS_ADDRESS_SIZE];
+    status_address(r, text);
+    return strstr(text, search) != NULL || strstr(r->address, search) != NULL;
+}
+
+static bool has_address(const struct cluster *c, const char *search)
+{
+    struct reports all = c->notes->reports;
+    struct report r;
+    if (strstr(c->body, search) != NULL || strstr(c->withheld, search) != NULL)
+        return true;
+    while (report_next(&all, &r))
+        if (is_of(&r, search))
+            return true;
+    return false;
+}
+
 static bool matches(const struct cluster *c, const struct status_query *q)
 {
     return (q->cluster[0] == '\0' || strcmp(c->id, q->cluster) == 0) && is_in(c, q->filter) &&
            (q->search[0] == '\0' || strcasestr(c->id, q->search) != NULL ||
-            strstr(c->body, q->search) != NULL);
+            has_address(c, q->search));
 }
 
 static bool look_at(const struct cluster *c, void *arg)

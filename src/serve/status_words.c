@@ -43,6 +43,15 @@ void status_age(int64_t ms, char out[static STATUS_AGE_SIZE])
                        ms % DAY / HOUR);
 }
 
+void status_address(const struct report *r, char out[static STATUS_ADDRESS_SIZE])
+{
+    const char *text = r->address[0] != '\0' ? r->address : "(no address)";
+    bool six = strchr(text, ':') != NULL;
+    int n = snprintf(out, STATUS_ADDRESS_SIZE, "%s%.80s%s", six ? "[" : "", text, six ? "]" : "");
+    if (n > 0 && r->port != 0)
+        (void)snprintf(out + n, STATUS_ADDRESS_SIZE - (size_t)n, ":%u", r->port);
+}
+
 int64_t status_wall_ms(const struct status_view *v, int64_t mono_ms)
 {
     return v->now_wall_ms - (v->now_mono_ms - mono_ms);
@@ -78,6 +87,28 @@ static void add_states(const struct status_selection *s, char out[static STATUS_
         add(out, "; %zu held with nothing registered, until gone_delay is over", s->ending);
 }
 
+/* What is wrong although the lists may be right. */
+static bool add_faults(const struct status_view *v, char out[static STATUS_SUMMARY_SIZE])
+{
+    const struct consul_report *c = v->consul;
+    const struct {
+        bool holds;
+        const char *text;
+    } faults[] = {
+        {c->enabled && c->registrations.failing, "Our registrations in Consul fail. "},
+        {c->enabled && c->reading.scan_failing, "The checks in Consul cannot be followed. "},
+        {c->state_error.since_wall_ms != 0, "The state on disk cannot be written. "},
+        {v->reload_refused, "The last reload was refused, the config of before is in use. "},
+    };
+    bool any = false;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (faults[i].holds) {
+            add(out, "%s", faults[i].text);
+            any = true;
+        }
+    return any;
+}
+
 enum status_health status_summary(const struct status_view *v, const struct status_selection *s,
                                   char out[static STATUS_SUMMARY_SIZE])
 {
@@ -93,6 +124,8 @@ enum status_health status_summary(const struct status_view *v, const struct stat
         add(out, "Starting: not every cluster has been read yet. ");
     if (deaf)
         add(out, "Consul gives no good answer. ");
+    if (add_faults(v, out))
+        health = STATUS_ATTENTION;
     if (all == 0)
         add(out, "No cluster is known");
     else if (live == all)

@@ -154,6 +154,38 @@ def test_a_cluster_that_cannot_be_read_is_told_and_is_not_consul_away(watch, con
     assert status(daemon)["status"] == "ok"
 
 
+def test_registrations_that_are_refused_are_told(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    consul.answer("/v1/agent/service/register", Reply(status=403, body=b"Permission denied"))
+    daemon = watch({"register.mode": "single", "register.advertise": "127.0.0.1"})
+    eventually(lambda: status(daemon)["registrations"]["failing"], "the registration is refused")
+    told = status(daemon)
+    assert told["status"] == "attention"
+    assert "Our registrations in Consul fail. " in told["summary"]
+
+
+def test_a_refused_reload_is_told(serve):
+    daemon = serve({"a": ["10.0.0.1:9876"]})
+    before = status(daemon)
+    assert (before["status"], before["reload"]["successful"]) == ("ok", True)
+    daemon.refuse("bogus = 1;\n")
+    eventually(lambda: not status(daemon)["reload"]["successful"], "the refused reload is told")
+    told = status(daemon)
+    assert told["status"] == "attention"
+    assert told["reload"]["last_success"] == before["reload"]["last_success"]
+    assert "The last reload was refused" in told["summary"]
+    assert b"the last reload was refused" in daemon.admin("/status").body
+
+
+def test_a_head_tells_no_wrong_length(serve):
+    daemon = serve({"a": ["10.0.0.1:9876"], "b": ["10.0.0.2:9876"]})
+    for path in PAGES:
+        there, head = daemon.admin(path), daemon.admin(path, method="HEAD")
+        assert head.body == b""
+        # what it tells of itself, as times and requests, may have another length by now
+        assert abs(int(head.header("Content-Length")) - len(there.body)) < 64, path
+
+
 def test_pages_are_for_admin_alone(serve):
     daemon = serve({"a": ["10.0.0.1:9876"]})
     for path in PAGES:

@@ -203,6 +203,33 @@ TEST(test_status__the_search_is_in_ids_without_case_and_in_addresses)
     assert_string_equal(selected(100), "live-a (1/1)");
 }
 
+TEST(test_status__the_search_finds_addresses_that_are_not_served)
+{
+    struct report r = plain;
+    struct endpoint e;
+    add_some();
+    parse("q=10.0.0.7");
+    assert_string_equal(selected(100), "live-t (1/1)");
+    r.verdict = VERDICT_UNHEALTHY;
+    r.address = "2001:db8::7";
+    add_reported("six", CLUSTER_LIVE, "10.0.0.8:9876", &r, 1);
+    parse("q=[2001:db8::7]:9876");
+    assert_string_equal(selected(100), "six (1/1)");
+    parse("q=[2001:db8::7]:987&state=held");
+    assert_string_equal(selected(100), " (1/1)");
+    assert_true(endpoint_parse(&e, "10.0.0.77:9876", 14));
+    struct cluster_parts parts = {.id = "claimed",
+                                  .state = CLUSTER_LIVE,
+                                  .withheld = &e,
+                                  .withheld_count = 1,
+                                  .change = {.why = "", .was_body = ""}};
+    struct cluster *c = cluster_make(&parts);
+    assert_non_null(c);
+    assert_true(table_set(table, c));
+    parse("q=10.0.0.77:9876");
+    assert_string_equal(selected(100), "claimed (1/1)");
+}
+
 TEST(test_status__pages_end_with_the_last_one)
 {
     add_some();
@@ -278,6 +305,54 @@ TEST(test_status__clusters_that_cannot_be_read_need_attention)
     fail_reading("a", "403");
     assert_string_equal(summary("attention"),
                         "All clusters are live: 2; 1 cannot be read from Consul");
+}
+
+TEST(test_status__what_fails_beside_the_lists_needs_attention)
+{
+    add("a", CLUSTER_LIVE, "10.0.0.1:1");
+    consul.registrations.failing = true;
+    assert_string_equal(summary("attention"),
+                        "Our registrations in Consul fail. All clusters are live: 1");
+    consul.registrations.failing = false;
+    consul.reading.scan_failing = true;
+    assert_string_equal(summary("attention"),
+                        "The checks in Consul cannot be followed. All clusters are live: 1");
+    consul.reading.scan_failing = false;
+    consul.state_error.since_wall_ms = NOW_WALL;
+    assert_string_equal(summary("attention"),
+                        "The state on disk cannot be written. All clusters are live: 1");
+    consul.state_error.since_wall_ms = 0;
+    view.reload_refused = true;
+    assert_string_equal(summary("attention"), "The last reload was refused, the config of before "
+                                              "is in use. All clusters are live: 1");
+}
+
+TEST(test_status__the_summary_has_room_for_all_at_once)
+{
+    static const struct report failing = {.verdict = VERDICT_UNHEALTHY,
+                                          .registered = true,
+                                          .address = "10.0.0.7",
+                                          .node = "",
+                                          .service_id = "",
+                                          .check = "",
+                                          .status = "",
+                                          .detail = ""};
+    struct status_selection s = {.troubled = 0};
+    char text[STATUS_SUMMARY_SIZE];
+    add_reported("a", CLUSTER_LIVE, "10.0.0.3:9876", &failing, 1);
+    view.registry.complete = false;
+    view.registry.draining = true;
+    view.reload_refused = true;
+    consul.up = false;
+    consul.error.last_wall_ms = 1;
+    consul.registrations.failing = consul.reading.scan_failing = true;
+    consul.state_error.since_wall_ms = 1;
+    for (size_t i = 0; i < COUNT_OF(s.in_state); i++)
+        s.in_state[i] = SIZE_MAX / 100;
+    s.troubled = s.ending = s.failing = SIZE_MAX / 100;
+    (void)status_summary(&view, &s, text);
+    static const char end[] = " cannot be read from Consul";
+    assert_string_equal(text + strlen(text) - strlen(end), end);
 }
 
 TEST(test_status__the_start_and_the_end_come_before_all_else)
@@ -569,6 +644,12 @@ TEST(test_status__an_unknown_id_brings_the_nearest)
     assert_has(explained("\x1b]0;x\x07", false), "cluster \\x1b]0;x\\x07 cannot be");
 }
 
+TEST(test_status__an_unknown_id_may_be_excluded_or_be_none)
+{
+    assert_has(explained("a", false), "consul.exclude does not have the id");
+    assert_has(explained("..", false), "and is not \".\" or \"..\"");
+}
+
 TEST(test_status__of_many_near_ids_the_nearest_are_named)
 {
     char id[32];
@@ -752,6 +833,22 @@ TEST(test_status__the_page_has_clusters_and_what_concerns_all)
     assert_lacks(html(), "<script");
 }
 
+TEST(test_status__a_refused_reload_is_told)
+{
+    view.config_wall_ms = NOW_WALL - 120000;
+    assert_has(html(), "<dt>Config</dt><dd>read <time");
+    assert_lacks(html(), "refused");
+    view.reload_refused = true;
+    assert_has(html(),
+               "the last reload was refused</span>: the log says why; what is in use was read "
+               "<time");
+    cJSON *root = json();
+    const cJSON *reload = cJSON_GetObjectItem(root, "reload");
+    assert_true(cJSON_IsFalse(cJSON_GetObjectItem(reload, "successful")));
+    assert_string_equal(text_of(reload, "last_success"), "2026-09-21T14:11:20.000Z");
+    cJSON_Delete(root);
+}
+
 TEST(test_status__the_page_tells_when_a_cluster_ends)
 {
     add_ending("a", 200000);
@@ -870,10 +967,13 @@ int main(void)
         RUN(test_status__problems_come_first),
         RUN(test_status__states_and_problems_can_be_chosen),
         RUN(test_status__the_search_is_in_ids_without_case_and_in_addresses),
+        RUN(test_status__the_search_finds_addresses_that_are_not_served),
         RUN(test_status__pages_end_with_the_last_one),
         RUN(test_status__all_live_is_ok),
         RUN(test_status__what_is_not_live_is_counted),
         RUN(test_status__a_consul_that_gives_no_answer_needs_attention),
+        RUN(test_status__what_fails_beside_the_lists_needs_attention),
+        RUN(test_status__the_summary_has_room_for_all_at_once),
         RUN(test_status__the_start_and_the_end_come_before_all_else),
         RUN(test_status__ages_have_the_units_that_matter),
         RUN(test_status__each_verdict_says_why),
@@ -887,6 +987,7 @@ int main(void)
         RUN(test_status__a_cluster_that_ends_says_when),
         RUN(test_status__an_explanation_says_when_consul_cannot_be_read),
         RUN(test_status__an_unknown_id_brings_the_nearest),
+        RUN(test_status__an_unknown_id_may_be_excluded_or_be_none),
         RUN(test_status__of_many_near_ids_the_nearest_are_named),
         RUN(test_status__json_has_every_cluster_unless_a_page_is_asked_for),
         RUN(test_status__json_without_clusters_is_json_too),
@@ -894,6 +995,7 @@ int main(void)
         RUN(test_status__json_tells_when_a_cluster_ends),
         RUN(test_status__json_tells_of_consul_registrations_and_disk),
         RUN(test_status__the_page_has_clusters_and_what_concerns_all),
+        RUN(test_status__a_refused_reload_is_told),
         RUN(test_status__the_page_tells_when_a_cluster_ends),
         RUN(test_status__the_page_tells_what_fails),
         RUN(test_status__a_page_of_one_cluster_has_its_instances),
