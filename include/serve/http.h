@@ -37,9 +37,9 @@ struct http *http_start(const struct config *config, struct registry *registry,
                         struct metrics *metrics, const struct inherited_sockets *inherited,
                         struct error *reterr) MUST_CHECK;
 
-/* The config in use as the status page shows it, from now on: `text` (stolen, of malloc(); NULL: none)
- * has no secrets. Any thread. */
-void http_show_config(struct http *h, char *text);
+/* The config in use, `c`, as pages show it from now on: `text` (stolen, of malloc(); NULL: none) has no
+ * secrets. Any thread. */
+void http_show_config(struct http *h, const struct config *c, char *text);
 /* Makes ready what `config` changes: timeouts, limits per address. Nothing is used before
  * http_end_reload(), which is to follow on success; `take`: it is used from now on, else forgotten.
  * What else answers depend on is in the table. */

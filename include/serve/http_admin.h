@@ -20,6 +20,7 @@ struct http_pages {
     _Atomic(struct client_names *) clients; /* of all threads */
     pthread_mutex_t lock;                   /* guards the rest */
     char *config;                           /* in use, secrets masked; NULL: not known */
+    char *excluded;                         /* ";id;id;" of consul.exclude; NULL: not known */
 };
 
 #define HTTP_PAGES_INIT                                                                            \

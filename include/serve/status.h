@@ -44,6 +44,7 @@ struct status_view {
     const struct consul_report *consul;
     const struct client_totals *clients;
     const char *config;     /* in use, secrets masked */
+    const char *excluded;   /* ";id;id;" of consul.exclude */
     int64_t config_wall_ms; /* when that was read */
     bool reload_refused;    /* a later one was not good */
 };

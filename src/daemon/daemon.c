@@ -69,7 +69,7 @@ bool daemon_start(struct daemon *d, struct error *reterr)
     d->http = http_start(c, d->registry, d->metrics, &d->inherited, reterr);
     if (d->http == NULL)
         return false;
-    http_show_config(d->http, config_text(c));
+    http_show_config(d->http, c, config_text(c));
     if (c->consul.enabled && c->reg.mode != REGISTER_OFF &&
         (d->announce = announce_new(c, d->httpc, d->registry, reterr)) == NULL)
         return false;

@@ -108,7 +108,7 @@ static void take_config(struct daemon *d, struct config *next)
     int64_t level = old->log.level < next->log.level ? old->log.level : next->log.level;
     log_configure((enum log_level)level, (enum log_format)next->log.format);
     metrics_note_reload(d->metrics, true, clock_wall_ms());
-    http_show_config(d->http, config_text(next));
+    http_show_config(d->http, next, config_text(next));
     if (!config_each_change(old, next, list_change, &names, &error))
         LOG_WARN("cannot tell all that is changed", F_STR("error", error.text));
     const char *path = d->arguments->config_path;

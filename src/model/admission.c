@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+#define NONE_HEALTHY "no registered instance is healthy"
+
 void admission_init(struct admission *a)
 {
     *a = (struct admission){
@@ -268,12 +270,12 @@ static const char *explain(const struct judging *j, enum cluster_state state, bo
     if (state == CLUSTER_GONE)
         return "nothing registered for the whole gone_delay";
     if (state == CLUSTER_HELD)
-        return registered ? "no registered instance is healthy" : "nothing registered any more";
+        return registered ? NONE_HEALTHY : "nothing registered any more";
     if (state == CLUSTER_LIVE && j->joined)
         return j->left ? "instances joined and left" : "instance joined";
     if (state == CLUSTER_LIVE)
         return j->left ? "instance left" : "confirmed by Consul";
-    return registered ? "no instance has been healthy yet" : "nothing registered";
+    return registered ? NONE_HEALTHY : "nothing registered";
 }
 
 bool admission_observe(struct admission *a, const struct observation *o,

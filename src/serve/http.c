@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/service_manager.h"
@@ -24,6 +25,7 @@
 #include "serve/per_address.h"
 #include "serve/unknown_ids.h"
 
+#define EXCLUDED_MAX ((size_t)16 * 1024 * 1024)
 #define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 #define SEND_QUEUE (128 * 1024)
 #define THREADS_MAX 64
@@ -341,17 +343,32 @@ void http_stop(struct http *h)
     per_address_free(h->per_address);
     client_names_free(atomic_load_explicit(&h->pages.clients, memory_order_relaxed));
     free(h->pages.config);
+    free(h->pages.excluded);
     free(h->listeners);
     free(h);
 }
 
-void http_show_config(struct http *h, char *text)
+/* ";a;b;" (no id has a semicolon), or NULL: no memory. */
+static char *excluded_ids(const struct config *c)
 {
+    struct buf ids;
+    buf_init(&ids, EXCLUDED_MAX);
+    (void)buf_append_char(&ids, ';');
+    for (size_t i = 0; i < c->consul.exclude.count; i++)
+        (void)buf_printf(&ids, "%s;", c->consul.exclude.items[i]);
+    return buf_detach(&ids);
+}
+
+void http_show_config(struct http *h, const struct config *c, char *text)
+{
+    char *excluded = excluded_ids(c);
     pthread_mutex_lock(&h->pages.lock);
-    char *old = h->pages.config;
+    char *old = h->pages.config, *old_excluded = h->pages.excluded;
     h->pages.config = text;
+    h->pages.excluded = excluded;
     pthread_mutex_unlock(&h->pages.lock);
     free(old);
+    free(old_excluded);
 }
 
 const char *http_library_version(void)

@@ -68,12 +68,12 @@ static struct MHD_Response *respond(struct buf *page)
 /* -- what is shown --------------------------------------------------------------------------- */
 
 /* New, or NULL: no memory. */
-static char *copy_config(struct http_pages *p)
+static char *copy(struct http_pages *p, char *const *text)
 {
     pthread_mutex_lock(&p->lock);
-    char *copy = strdup(p->config != NULL ? p->config : "");
+    char *made = strdup(*text != NULL ? *text : "");
     pthread_mutex_unlock(&p->lock);
-    return copy;
+    return made;
 }
 
 static bool write_page(const struct status_view *v, const struct http_request *r,
@@ -146,10 +146,11 @@ static struct MHD_Response *status_response(const struct http_answers *a,
 {
     struct client_totals clients;
     struct consul_report consul;
-    char *config = copy_config(a->pages);
+    char *config = copy(a->pages, &a->pages->config);
+    char *excluded = copy(a->pages, &a->pages->excluded);
     struct MHD_Response *made = NULL;
-    if (config == NULL)
-        return NULL;
+    if (config == NULL || excluded == NULL)
+        goto out;
     client_names_total(atomic_load_explicit(&a->pages->clients, memory_order_acquire), &clients);
     metrics_consul(a->metrics, &consul);
     const struct reload_outcome reload = metrics_reload(a->metrics);
@@ -163,6 +164,7 @@ static struct MHD_Response *status_response(const struct http_answers *a,
         .consul = &consul,
         .clients = &clients,
         .config = config,
+        .excluded = excluded,
         .config_wall_ms = reload.success_wall_ms,
         .reload_refused = !reload.successful,
     };
@@ -174,7 +176,9 @@ static struct MHD_Response *status_response(const struct http_answers *a,
         made = write_page(&view, r, reply, &page) ? respond(&page) : NULL;
         buf_clear(&page);
     }
+out:
     free(config);
+    free(excluded);
     return made;
 }
 

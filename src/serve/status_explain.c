@@ -72,6 +72,13 @@ static bool compare_to_wanted(const struct cluster *c, void *arg)
     return true;
 }
 
+static bool is_excluded(const struct status_view *v, const char *id)
+{
+    char sought[CLUSTER_ID_SIZE + 2];
+    (void)snprintf(sought, sizeof sought, ";%s;", id);
+    return strstr(v->excluded, sought) != NULL;
+}
+
 static void explain_unknown(const struct status_view *v, const char *id, struct buf *out)
 {
     struct nearest n = {.wanted = id};
@@ -87,18 +94,21 @@ static void explain_unknown(const struct status_view *v, const char *id, struct 
     (void)buf_append_str(out, " is not known: clients get ");
     (void)buf_append_str(out, v->registry.complete ? "404\n"
                                                    : "503, for not every cluster was read yet\n");
+    if (is_excluded(v, id)) {
+        (void)buf_append_str(out, "consul.exclude has it: it is not looked for in Consul\n");
+        return;
+    }
     table_each(v->table, compare_to_wanted, &n);
     for (size_t i = 0; i < n.count; i++)
         (void)buf_printf(out, "%s%s", i == 0 ? "nearest known ids (case matters): " : ", ",
                          n.ids[i]);
     if (n.count > 0)
         (void)buf_append_char(out, '\n');
-    (void)buf_printf(
-        out,
-        "%zu clusters are known; a cluster is known when a service of its name "
-        "(consul.service_prefix and the id) is registered in Consul and consul.exclude "
-        "does not have the id, or when static_clusters has it\n",
-        table_count(v->table));
+    (void)buf_printf(out,
+                     "%zu clusters are known; a cluster is known when a service of its name "
+                     "(consul.service_prefix and the id) is registered in Consul, or when "
+                     "static_clusters has it\n",
+                     table_count(v->table));
 }
 
 /* -- a known one ----------------------------------------------------------------------------- */

@@ -260,6 +260,15 @@ def test_explain_asks_the_running_daemon(serve, command):
     assert "cannot be" in daemon.admin("/explain/b%20c").text
 
 
+def test_explain_of_an_excluded_id_says_so(watch, consul):
+    consul.set_service("nameServera", [ONE])
+    daemon = watch()
+    assert "consul.exclude" not in daemon.admin("/explain/b").text
+    daemon.reload({"consul.exclude": ["a", "b"]})
+    daemon.eventually_lists("a", 404)
+    eventually(lambda: "consul.exclude has it" in daemon.admin("/explain/a").text, "it is said to be excluded")
+
+
 def test_explain_says_when_there_is_nobody_to_ask(command, serve):
     result = command("explain", "--url", f"http://127.0.0.1:{free_port()}", "a")
     assert result.returncode == 1

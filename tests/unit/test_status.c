@@ -40,6 +40,7 @@ static int setup(void **state)
                                 .registry = {.complete = true, .ready = true},
                                 .consul = &consul,
                                 .clients = &clients,
+                                .excluded = ";",
                                 .config = "log : {\n    level = \"<x>\";\n};\n"};
     buf_init(&out, STATUS_MAX);
     return 0;
@@ -646,7 +647,12 @@ TEST(test_status__an_unknown_id_brings_the_nearest)
 
 TEST(test_status__an_unknown_id_may_be_excluded_or_be_none)
 {
-    assert_has(explained("a", false), "consul.exclude does not have the id");
+    view.excluded = ";b;aa;";
+    assert_lacks(explained("a", false), "consul.exclude");
+    assert_lacks(explained("B", false), "consul.exclude");
+    assert_has(explained("b", false), "clients get 404\nconsul.exclude has it: ");
+    assert_has(explained("aa", false), "consul.exclude has it: ");
+    assert_lacks(explained("aa", false), "is registered in Consul");
     assert_has(explained("..", false), "and is not \".\" or \"..\"");
 }
 
