@@ -423,6 +423,27 @@ TEST(test_merge__what_is_withheld_has_a_reason_of_its_own)
     assert_string_equal(merge_find(merge, "a")->withheld, "10.0.0.2:1");
 }
 
+TEST(test_merge__why_a_list_is_held_may_change)
+{
+    struct endpoint list;
+    assert_true(endpoint_parse(&list, "10.0.0.1:1", 10));
+    struct cluster_parts parts = {.id = "a",
+                                  .state = CLUSTER_HELD,
+                                  .list = &list,
+                                  .count = 1,
+                                  .unregistered = true,
+                                  .gone_ms = 1};
+    set_alone("a", CLUSTER_HELD, false, "10.0.0.1:1");
+    for (; parts.gone_ms < 3; parts.gone_ms++) { /* when it ends is no change */
+        assert_true(merge_begin(merge));
+        assert_true(merge_put(merge, &parts, "nothing registered"));
+        merge_commit(merge);
+        assert_string_equal(merge_find(merge, "a")->notes->change.why, "nothing registered");
+        assert_int_equal(merge_find(merge, "a")->notes->change.count, 2);
+        assert_int_equal(merge_find(merge, "a")->notes->gone_ms, parts.gone_ms);
+    }
+}
+
 TEST(test_merge__what_was_restored_and_had_ended_is_no_change)
 {
     set_alone("a", CLUSTER_RESTORED, false, "10.0.0.1:1");
@@ -455,7 +476,7 @@ static bool unpin(const char *id, const char *address)
     struct endpoint e;
     assert_true(endpoint_parse(&e, address, strlen(address)));
     assert_true(merge_begin(merge));
-    bool ok = merge_unpin(merge, id, &e, 1, "a test");
+    bool ok = merge_unpin(merge, id, &e, 1, "no more");
     merge_commit(merge);
     return ok;
 }
@@ -469,7 +490,7 @@ TEST(test_merge__what_was_pinned_is_served_until_another_source_knows_better)
     const struct cluster *c = table_find(t, "a", 1);
     assert_int_equal(c->state, CLUSTER_RESTORED);
     assert_true(c->notes->unpinned);
-    assert_string_equal(c->notes->change.why, "a test");
+    assert_string_equal(c->notes->change.why, "no more");
     table_unref(t);
     set_alone("a", CLUSTER_LIVE, false, "10.0.0.2:1");
     assert_string_equal(served("a"), "10.0.0.2:1");
@@ -650,6 +671,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__what_is_withheld_has_a_reason_of_its_own, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_merge__why_a_list_is_held_may_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__what_was_restored_and_had_ended_is_no_change,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_merge__free_takes_null, setup, teardown),
