@@ -1105,10 +1105,10 @@ TEST(test_announce__after_a_reload_nothing_is_as_it_should_be_until_consul_says_
         assert_int_equal(reported().registrations.registered, 0);
         assert_int_equal(reported().registrations.pending, 3);
         tell_agent();
-        run_live(30000);
+        run_live(4000);
         assert_int_equal(reported().registrations.registered, 3);
         reload(NULL);
-        run_live(30000);
+        run_live(4000);
     }
 }
 
