@@ -1269,17 +1269,15 @@ TEST(test_source_consul__reports_tell_when_another_cluster_comes_to_claim_an_add
 TEST(test_source_consul__only_a_read_of_a_healthy_list_confirms_it)
 {
     start_with_a(NULL);
-    const struct cluster *c = merge_find(merge, "a");
-    assert_true(cluster_confirmed_ms(c) > 0);
-    cluster_confirm(c, 1);
+    assert_true(cluster_confirmed_ms(merge_find(merge, "a")) > 0);
+    cluster_confirm(merge_find(merge, "a"), 1);
     await_regular_read();
     fake_run(httpc, 1000);
-    assert_true(cluster_confirmed_ms(c) > 1);
+    assert_true(cluster_confirmed_ms(merge_find(merge, "a")) > 1);
     instances("a", "1- 2-");
     fake_run(httpc, 1000);
     assert_serves("a", "held 1 2");
-    c = merge_find(merge, "a");
-    cluster_confirm(c, 1);
+    cluster_confirm(merge_find(merge, "a"), 1);
     await_regular_read();
     fake_run(httpc, 1000);
     assert_int_equal(cluster_confirmed_ms(merge_find(merge, "a")), 1);
