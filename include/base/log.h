@@ -36,7 +36,12 @@ struct log_field {
 #define F_INT(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v)})
 
 /* The same, left out when it is zero. */
-#define F_SOME(k, v) ((struct log_field){.key = (v) != 0 ? (k) : NULL, .number = (int64_t)(v)})
+#define F_SOME(k, v) log_field_if_any((k), (int64_t)(v))
+
+static inline struct log_field log_field_if_any(const char *key, int64_t number)
+{
+    return (struct log_field){.key = number != 0 ? key : NULL, .number = number};
+}
 
 /* How often one thing is said. Starts zeroed. */
 struct log_limit {
