@@ -18,6 +18,9 @@
  *               apart, say it. (A reset stream answers 200 [].)
  *  G  gone      After that the list is held for gone_delay; an authoritative read at its end
  *               ends the cluster.
+ *  U  unpin     A list that was the config's, and is so no more, was taken out on purpose: with the
+ *               first good instance those members leave that an authoritative read does not have at
+ *               all, without delay, and there is no gone_delay. Those it has are members like others.
  *
  * Authoritative means: read without an index and without a cache, from the servers themselves
  * (contract of Consul's /v1/health/service: such a read bypasses streaming). It proves what was so
@@ -81,11 +84,12 @@ struct admission {
     int64_t emptied_ms; /* first authoritative "nothing registered", or CLOCK_NEVER */
     int64_t gone_at_ms; /* confirmed: when the cluster ends, or CLOCK_NEVER */
     bool unregistered;  /* the last observation had nothing registered */
+    bool unpinned;      /* rule U; until an authoritative read has a good instance */
 };
 
 struct decision {
     bool changed;        /* the state, the list, or why it is held is another than before */
-    bool losing;         /* a member that had been good is no longer */
+    bool losing;         /* a member that had been good is no longer, and not by rule U */
     const char *why;     /* a literal, for the log and the status page */
     int64_t ask_at_ms;   /* when an authoritative read is wanted, or CLOCK_NEVER */
     bool ask_consistent; /* that read shall be quorum-checked */
@@ -94,7 +98,8 @@ struct decision {
 void admission_init(struct admission *a);
 void admission_clear(struct admission *a);
 
-/* Starts from a list that was good before a restart (state CLUSTER_RESTORED). */
+/* Starts from a list that was good before a restart (state CLUSTER_RESTORED), or that was the
+ * config's (then set a->unpinned). */
 bool admission_restore(struct admission *a, const struct endpoint *list, size_t count) MUST_CHECK;
 
 /* The delays are others from now on. One that runs and becomes longer is counted from its start; one

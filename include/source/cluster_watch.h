@@ -128,8 +128,6 @@ struct cluster_watch {
     struct log_limit contested_limit;
     struct endpoint *withheld; /* those of an earlier run, sorted */
     size_t withheld_count;
-    bool
-        was_pinned; /* what it serves is of the config, which has it no more; Consul has nothing good */
     bool reclaimed; /* in the list of those */
     struct cluster_watch *next_reclaimed;
     struct backoff backoff;

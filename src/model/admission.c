@@ -63,7 +63,8 @@ bool admission_change_delays(struct admission *a, const struct admission_options
                 ? change_delay(m->leave_at_ms, from->settle_ms, to->settle_ms, now_ms)
                 : change_delay(m->leave_at_ms, from->leave_delay_ms, to->leave_delay_ms, now_ms);
     }
-    a->gone_at_ms = change_delay(a->gone_at_ms, from->gone_delay_ms, to->gone_delay_ms, now_ms);
+    if (!a->unpinned)
+        a->gone_at_ms = change_delay(a->gone_at_ms, from->gone_delay_ms, to->gone_delay_ms, now_ms);
     return runs;
 }
 
@@ -136,6 +137,7 @@ struct judging {
     size_t seen_count;
     struct member *members;
     size_t count;
+    bool unpinned;
     bool any_good;
     bool any_registered;     /* of the members */
     bool any_was_registered; /* of the members, before */
@@ -157,6 +159,7 @@ static bool judging_init(struct judging *j, const struct admission *a)
     if (a->count > 0)
         memcpy(j->members, a->members, a->count * sizeof *j->members);
     j->count = a->count;
+    j->unpinned = a->unpinned;
     if (o->count > 0)
         memcpy(j->seen, o->instances, o->count * sizeof *j->seen);
     qsort(j->seen, o->count, sizeof *j->seen, compare_instances);
@@ -174,7 +177,7 @@ static void judge_members(struct judging *j)
             m, bsearch(&m->endpoint, j->seen, j->seen_count, sizeof *j->seen, compare_to_instance),
             j->options, j->now_ms);
         j->any_registered |= m->registered;
-        j->losing |= m->leaving && !was_leaving;
+        j->losing |= m->leaving && !was_leaving && (m->registered || !j->unpinned);
     }
 }
 
@@ -210,16 +213,21 @@ static void end_hold(struct judging *j)
     }
 }
 
-static int64_t due_at(const struct member *m, int64_t floor_ms)
-{
-    int64_t floor = later(m->from_ms, floor_ms);
-    return m->leave_at_ms > floor ? m->leave_at_ms : floor;
-}
-
 /* Rules L and H: may this member leave at all, as things stand? */
 static bool may_leave(const struct judging *j, const struct member *m)
 {
     return m->leaving && (j->any_good || (j->any_registered && !m->registered));
+}
+
+/* By a read that was asked for then, or later. */
+static int64_t due_at(const struct judging *j, const struct member *m)
+{
+    if (!may_leave(j, m))
+        return CLOCK_NEVER;
+    if (j->unpinned && j->any_good && !m->registered) /* rule U */
+        return j->observation->asked_ms;
+    int64_t floor = later(m->from_ms, j->observation->leave_floor_ms);
+    return m->leave_at_ms > floor ? m->leave_at_ms : floor;
 }
 
 /* Rule L, the end of leaving. */
@@ -228,7 +236,7 @@ static void let_go(struct judging *j)
     size_t kept = 0;
     for (size_t i = 0; i < j->count; i++) {
         const struct member *m = &j->members[i];
-        int64_t due = may_leave(j, m) ? due_at(m, j->observation->leave_floor_ms) : CLOCK_NEVER;
+        int64_t due = due_at(j, m);
         if (j->observation->authoritative && due <= j->observation->asked_ms) {
             j->left = true;
             continue;
@@ -249,7 +257,8 @@ static int64_t judge_emptiness(struct admission *a, const struct observation *o,
         a->emptied_ms = now_ms;
     else if (o->authoritative && a->gone_at_ms == CLOCK_NEVER &&
              o->asked_ms - a->emptied_ms >= options->settle_ms)
-        a->gone_at_ms = a->count == 0 ? now_ms : later(now_ms, options->gone_delay_ms);
+        a->gone_at_ms =
+            a->count == 0 || a->unpinned ? o->asked_ms : later(now_ms, options->gone_delay_ms);
 
     if (a->emptied_ms == CLOCK_NEVER)
         return now_ms;
@@ -267,6 +276,10 @@ static int64_t judge_emptiness(struct admission *a, const struct observation *o,
 
 static const char *explain(const struct judging *j, enum cluster_state state, bool registered)
 {
+    if (j->unpinned && !registered)
+        return "static_clusters no more, and nothing is registered";
+    if (j->unpinned && j->any_good && j->observation->authoritative)
+        return "static_clusters no more, Consul's list instead";
     if (state == CLUSTER_GONE)
         return "nothing registered for the whole gone_delay";
     if (state == CLUSTER_HELD)
@@ -301,6 +314,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
     j.members = NULL;
     a->state = j.any_good ? CLUSTER_LIVE : a->count > 0 ? CLUSTER_HELD : CLUSTER_EMPTY;
     a->unregistered = !registered;
+    a->unpinned = a->unpinned && !(j.any_good && o->authoritative);
     int64_t ask_at = j.next_leave_ms;
     if (registered)
         a->emptied_ms = a->gone_at_ms = CLOCK_NEVER;

@@ -72,7 +72,7 @@ static bool end_in_table(struct cluster_watch *w, const char *why)
     /* A name without instances is known, but has no address. */
     bool ok = w->listed ? merge_set(m, w->id, CLUSTER_EMPTY, false, NULL, 0, why)
                         : merge_remove(m, w->id, why);
-    if (ok && had_list && !w->was_pinned)
+    if (ok && had_list && !w->admission.unpinned)
         consul_metrics_gone(httpc_metrics(w->context->httpc));
     return ok;
 }
@@ -89,7 +89,7 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
     struct judged j = {.cluster = w->id,
                        .admission = &w->admission,
                        .claims = w->context->claims,
-                       .unpinned = w->was_pinned,
+                       .unpinned = w->admission.unpinned,
                        .granted = l->granted,
                        .granted_count = l->count};
     if (now != NULL)
@@ -105,7 +105,7 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
                                   .withheld = l->withheld,
                                   .withheld_count = l->withheld_count,
                                   .reports = {.data = reports.data, .len = reports.len},
-                                  .unpinned = w->was_pinned,
+                                  .unpinned = w->admission.unpinned,
                                   .unregistered = ends,
                                   .gone_ms = ends ? w->admission.gone_at_ms : 0};
     ok = ok && merge_put(m, &parts, why);

@@ -218,41 +218,6 @@ static struct admission_options delays_of(const struct config *c)
                                       .gone_delay_ms = c->admission.gone_delay_ms};
 }
 
-static bool has_good(const struct observation *o)
-{
-    for (size_t i = 0; i < o->count; i++)
-        if (o->instances[i].health == HEALTH_GOOD)
-            return true;
-    return false;
-}
-
-/* What the config had, and has no more, was taken out on purpose: of that list nothing stays once
- * Consul has a good instance, and while nothing is registered it is not waited for. */
-static bool judge_unpinned(struct cluster_watch *w, const struct observation *o,
-                           const struct admission_options *delays, int64_t now,
-                           struct decision *out)
-{
-    struct admission_options options = *delays;
-    struct admission anew;
-    options.gone_delay_ms = 0;
-    if (!has_good(o)) {
-        bool ok = admission_observe(&w->admission, o, &options, now, out);
-        if (ok && w->admission.unregistered)
-            out->why = "static_clusters no more, and nothing is registered";
-        return ok;
-    }
-    admission_init(&anew);
-    if (!admission_observe(&anew, o, &options, now, out)) {
-        admission_clear(&anew);
-        return false;
-    }
-    admission_clear(&w->admission);
-    w->admission = anew;
-    w->was_pinned = false;
-    out->why = "static_clusters no more, Consul's list instead";
-    return true;
-}
-
 /* A complete answer: judge it and serve what comes of it. */
 static bool observe(struct cluster_watch *w, struct catalog_health *h, bool authoritative)
 {
@@ -267,8 +232,7 @@ static bool observe(struct cluster_watch *w, struct catalog_health *h, bool auth
                             .asked_ms = w->last_read_ms,
                             .leave_floor_ms = mass_loss_floor(&x->mass_loss, x->clusters, now)};
     struct decision d;
-    if (w->was_pinned ? !judge_unpinned(w, &o, &options, now, &d)
-                      : !admission_observe(&w->admission, &o, &options, now, &d))
+    if (!admission_observe(&w->admission, &o, &options, now, &d))
         return false;
     w->news = d.changed || d.losing;
     if (d.losing)
@@ -578,7 +542,6 @@ void cluster_watch_restart(struct cluster_watch *w)
 {
     admission_clear(&w->admission);
     w->admission.state = CLUSTER_EMPTY;
-    w->was_pinned = false;
     plan_read(w, httpc_now(w->context->httpc) + sweep_ms(w));
 }
 

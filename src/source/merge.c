@@ -274,7 +274,7 @@ static struct cluster_change changed_from(const struct cluster *old, enum cluste
 
 static bool only_withheld(const struct cluster *old, const struct cluster *new)
 {
-    return old != NULL && old->state == new->state &&strcmp(old->body, new->body) == 0 &&
+    return old != NULL && (old->state == new->state) && strcmp(old->body, new->body) == 0 &&
            strcmp(old->withheld, new->withheld) != 0;
 }
 

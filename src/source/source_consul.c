@@ -504,7 +504,7 @@ static bool adopt(const struct cluster *c, void *arg)
         return false;
     }
     w->published = true;
-    w->was_pinned = s->begun;
+    w->admission.unpinned = s->begun; /* by a reload */
     return true;
 }
 

@@ -29,8 +29,8 @@ class Sample:
 class Watcher:
     """Samples a value in its own thread, so that a test can look at its whole history afterwards.
 
-    Use as a context manager. observe() runs for `seconds` at least once the block is entered, which bounds
-    the "this never changes" kind of check.
+    Use as a context manager; what there is when the block begins, and when it ends, is seen for sure.
+    observe() bounds the "this never changes" kind of check.
     """
 
     def __init__(self, sample):
@@ -41,20 +41,26 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
+        self._take()
         self._thread.start()
         return self
 
     def __exit__(self, kind, error, trace):
         self._stop.set()
         self._thread.join(10)
-        if kind is None and self._failure is not None:
+        if kind is not None:
+            return
+        if self._failure is not None:
             raise self._failure
+        self._take()
+
+    def _take(self):
+        self._samples.append(Sample(time.monotonic(), self._sample()))
 
     def _run(self):
         try:
-            while not self._stop.is_set():
-                self._samples.append(Sample(time.monotonic(), self._sample()))
-                self._stop.wait(POLL_INTERVAL)
+            while not self._stop.wait(POLL_INTERVAL):
+                self._take()
         except Exception as error:  # handed to the test by __exit__ or history()
             self._failure = error
 

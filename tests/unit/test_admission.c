@@ -728,6 +728,72 @@ TEST(test_admission__a_restored_list_is_held_when_all_fail)
     assert_serves(CLUSTER_HELD, "1 2");
 }
 
+/* -- unpinned -------------------------------------------------------------------------------- */
+
+static void restore_unpinned(const char *words)
+{
+    restore(words);
+    cluster.unpinned = true;
+}
+
+TEST(test_admission__an_unpinned_list_is_replaced_at_once)
+{
+    restore_unpinned("1 2");
+    read_at(0, "3+");
+    assert_serves(CLUSTER_LIVE, "3");
+    assert_false(cluster.unpinned);
+    assert_false(decision.losing);
+    assert_string_equal(decision.why, "static_clusters no more, Consul's list instead");
+}
+
+TEST(test_admission__of_an_unpinned_list_who_is_registered_leaves_like_others)
+{
+    restore_unpinned("1 2 4 5");
+    read_at(0, "1- 3+ 4m");
+    assert_serves(CLUSTER_LIVE, "1 3 4");
+    assert_true(decision.losing);
+    read_at(SETTLE, "1- 3+ 4m");
+    assert_serves(CLUSTER_LIVE, "1 3");
+    read_at(LEAVE - 1, "1- 3+");
+    assert_serves(CLUSTER_LIVE, "1 3");
+    read_at(LEAVE, "1- 3+");
+    assert_serves(CLUSTER_LIVE, "3");
+}
+
+TEST(test_admission__a_watch_takes_nothing_from_an_unpinned_list)
+{
+    restore_unpinned("1 2");
+    watch_at(5000, "3+");
+    assert_serves(CLUSTER_LIVE, "1 2 3");
+    assert_true(cluster.unpinned);
+    assert_true(decision.ask_at_ms <= 5000);
+    read_at(5100, "1+ 3+");
+    assert_serves(CLUSTER_LIVE, "1 3");
+}
+
+TEST(test_admission__an_unpinned_list_is_held_while_nobody_is_good)
+{
+    restore_unpinned("1 2");
+    read_at(0, "3-");
+    read_at(DAY, "3-");
+    assert_serves(CLUSTER_HELD, "1 2");
+    read_at(DAY + 1, "3+");
+    assert_serves(CLUSTER_LIVE, "3");
+}
+
+TEST(test_admission__an_unpinned_list_ends_once_that_nothing_is_registered_is_sure)
+{
+    restore_unpinned("1 2");
+    read_at(0, "");
+    assert_serves(CLUSTER_HELD, "1 2");
+    assert_false(decision.losing);
+    read_at(SETTLE - 1, "");
+    assert_serves(CLUSTER_HELD, "1 2");
+    read_at(SETTLE, "");
+    assert_serves(CLUSTER_GONE, "");
+    assert_string_equal(decision.why, "static_clusters no more, and nothing is registered");
+}
+
 /* -- floor (mass loss) ----------------------------------------------------------------------- */
 
 TEST(test_admission__the_floor_keeps_members_beyond_their_delay)
@@ -1046,6 +1112,18 @@ TEST(test_admission__a_longer_delay_counts_from_its_start)
     assert_serves(CLUSTER_LIVE, "1");
 }
 
+TEST(test_admission__a_longer_gone_delay_is_not_for_what_is_unpinned)
+{
+    leave_floor = LEAVE;
+    restore_unpinned("1");
+    read_at(0, "");
+    read_at(SETTLE, "");
+    assert_serves(CLUSTER_HELD, "1");
+    (void)change_delays(SETTLE, LEAVE, DAY, SETTLE);
+    read_at(LEAVE, "");
+    assert_serves(CLUSTER_GONE, "");
+}
+
 TEST(test_admission__a_shorter_delay_counts_from_its_change)
 {
     read_at(0, "1+ 2+");
@@ -1256,6 +1334,20 @@ int main(void)
             test_admission__a_changed_settle_is_for_who_is_in_maintenance, setup, teardown),
         cmocka_unit_test_setup_teardown(test_admission__a_changed_gone_delay_holds_for_who_is_gone,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__an_unpinned_list_is_replaced_at_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__of_an_unpinned_list_who_is_registered_leaves_like_others, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(test_admission__a_watch_takes_nothing_from_an_unpinned_list,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__an_unpinned_list_is_held_while_nobody_is_good, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__an_unpinned_list_ends_once_that_nothing_is_registered_is_sure, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__a_longer_gone_delay_is_not_for_what_is_unpinned, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

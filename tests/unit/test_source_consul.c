@@ -1397,6 +1397,20 @@ TEST(test_source_consul__a_cluster_that_was_pinned_is_held_until_one_is_good)
     assert_false(merge_find(merge, "a")->notes->unpinned);
 }
 
+TEST(test_source_consul__who_was_pinned_and_is_failing_keeps_its_delay)
+{
+    prepare("static_clusters=a=10.0.0.7:9876;10.0.0.8:9876", NULL);
+    names("a");
+    instances("a", "1+ 7-");
+    start();
+    fake_run(httpc, 1000);
+    reload(NULL, NULL);
+    fake_run(httpc, 29000);
+    assert_serves("a", "live 1 7");
+    fake_run(httpc, 3000);
+    assert_serves("a", "live 1");
+}
+
 TEST(test_source_consul__a_cluster_that_was_pinned_and_is_not_registered_ends_when_that_is_sure)
 {
     prepare("static_clusters=a=10.0.0.7:9876", NULL);
@@ -1702,6 +1716,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_source_consul__a_reload_before_the_first_turn_begins_all_the_same, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__who_was_pinned_and_is_failing_keeps_its_delay, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
