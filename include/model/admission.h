@@ -55,10 +55,11 @@ struct instance {
 struct observation {
     const struct instance *instances; /* registered, with an address that can be served */
     size_t count;
-    size_t unusable;        /* registered, but without such an address */
-    bool authoritative;     /* see above */
-    int64_t asked_ms;       /* when it was asked for */
-    int64_t leave_floor_ms; /* nobody leaves, and nothing ends, in less than this (mass loss) */
+    size_t unusable;         /* registered, but without such an address */
+    bool authoritative;      /* see above */
+    int64_t asked_ms;        /* when it was asked for */
+    int64_t leave_floor_ms;  /* nobody leaves, and nothing ends, in less than this (mass loss) */
+    int64_t losing_floor_ms; /* the same, when this one itself says that a good member is not */
 };
 
 struct admission_options {

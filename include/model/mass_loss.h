@@ -47,7 +47,10 @@ bool mass_loss_note(struct mass_loss *m, struct loss *cluster, unsigned clusters
 /* The cluster is no more. */
 void mass_loss_forget(struct mass_loss *m, struct loss *cluster);
 
-/* How long a member must have been leaving, or a cluster empty, before it may go. */
+/* How long a member must have been leaving, or a cluster empty, before it may go... */
 int64_t mass_loss_floor(const struct mass_loss *m, unsigned clusters, int64_t now_ms);
+/* ... and how long it must once this cluster, too, has lost a good member. */
+int64_t mass_loss_floor_losing(struct mass_loss *m, const struct loss *cluster, unsigned clusters,
+                               int64_t now_ms);
 
 #endif

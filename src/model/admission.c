@@ -144,6 +144,7 @@ struct judging {
     bool joined;
     bool left;
     bool losing;
+    int64_t floor_ms;
     int64_t next_leave_ms;
 };
 
@@ -179,6 +180,7 @@ static void judge_members(struct judging *j)
         j->any_registered |= m->registered;
         j->losing |= m->leaving && !was_leaving && (m->registered || !j->unpinned);
     }
+    j->floor_ms = j->losing ? j->observation->losing_floor_ms : j->observation->leave_floor_ms;
 }
 
 /* Rule J. */
@@ -226,7 +228,7 @@ static int64_t due_at(const struct judging *j, const struct member *m)
         return CLOCK_NEVER;
     if (j->unpinned && j->any_good && !m->registered) /* rule U */
         return j->observation->asked_ms;
-    int64_t floor = later(m->from_ms, j->observation->leave_floor_ms);
+    int64_t floor = later(m->from_ms, j->floor_ms);
     return m->leave_at_ms > floor ? m->leave_at_ms : floor;
 }
 
@@ -250,9 +252,11 @@ static void let_go(struct judging *j)
 }
 
 /* Rules C and G. Returns when to read again. */
-static int64_t judge_emptiness(struct admission *a, const struct observation *o,
-                               const struct admission_options *options, int64_t now_ms)
+static int64_t judge_emptiness(struct admission *a, const struct judging *j)
 {
+    const struct observation *o = j->observation;
+    const struct admission_options *options = j->options;
+    int64_t now_ms = j->now_ms;
     if (o->authoritative && a->emptied_ms == CLOCK_NEVER)
         a->emptied_ms = now_ms;
     else if (o->authoritative && a->gone_at_ms == CLOCK_NEVER &&
@@ -264,7 +268,7 @@ static int64_t judge_emptiness(struct admission *a, const struct observation *o,
         return now_ms;
     if (a->gone_at_ms == CLOCK_NEVER)
         return later(a->emptied_ms, options->settle_ms);
-    int64_t floor = later(a->emptied_ms, o->leave_floor_ms);
+    int64_t floor = later(a->emptied_ms, j->floor_ms);
     int64_t due = a->gone_at_ms > floor ? a->gone_at_ms : floor;
     if (o->authoritative && o->asked_ms >= due) {
         a->state = CLUSTER_GONE;
@@ -319,7 +323,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
     if (registered)
         a->emptied_ms = a->gone_at_ms = CLOCK_NEVER;
     else
-        ask_at = judge_emptiness(a, o, options, now_ms);
+        ask_at = judge_emptiness(a, &j);
 
     *decision = (struct decision){
         .changed = j.joined || j.left || a->state != old_state ||

@@ -230,7 +230,9 @@ static bool observe(struct cluster_watch *w, struct catalog_health *h, bool auth
                             .unusable = h->unusable,
                             .authoritative = authoritative,
                             .asked_ms = w->last_read_ms,
-                            .leave_floor_ms = mass_loss_floor(&x->mass_loss, x->clusters, now)};
+                            .leave_floor_ms = mass_loss_floor(&x->mass_loss, x->clusters, now),
+                            .losing_floor_ms =
+                                mass_loss_floor_losing(&x->mass_loss, &w->loss, x->clusters, now)};
     struct decision d;
     if (!admission_observe(&w->admission, &o, &options, now, &d))
         return false;

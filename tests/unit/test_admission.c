@@ -14,6 +14,7 @@ static struct admission cluster;
 static struct admission_options options;
 static struct decision decision;
 static int64_t leave_floor;
+static int64_t losing_floor;
 
 static int setup(void **state)
 {
@@ -22,7 +23,7 @@ static int setup(void **state)
     options = (struct admission_options){
         .settle_ms = SETTLE, .leave_delay_ms = LEAVE, .gone_delay_ms = GONE};
     decision = (struct decision){.why = NULL};
-    leave_floor = 0;
+    leave_floor = losing_floor = 0;
     return 0;
 }
 
@@ -49,7 +50,9 @@ static void observe(int64_t asked, int64_t now, bool authoritative, const char *
     struct observation o = {.instances = list,
                             .authoritative = authoritative,
                             .asked_ms = asked,
-                            .leave_floor_ms = leave_floor};
+                            .leave_floor_ms = leave_floor,
+                            .losing_floor_ms =
+                                losing_floor > leave_floor ? losing_floor : leave_floor};
     for (const char *c = words; *c != '\0'; c++) {
         char *end;
         if (*c == '?')
@@ -818,6 +821,18 @@ TEST(test_admission__the_floor_holds_for_maintenance_too)
     assert_serves(CLUSTER_LIVE, "1 2");
 }
 
+TEST(test_admission__the_floor_of_a_loss_holds_in_the_reply_that_brings_it)
+{
+    losing_floor = 2 * LEAVE;
+    read_at(0, "1+ 2+ 3+");
+    read_at(1000, "1+ 2- 3+");
+    read_at(1000 + LEAVE, "1+ 2- 3-");
+    assert_serves(CLUSTER_LIVE, "1 2 3");
+    assert_int_equal(decision.ask_at_ms, 1000 + 2 * LEAVE);
+    read_at(1001 + LEAVE, "1+ 2- 3-");
+    assert_serves(CLUSTER_LIVE, "1 3");
+}
+
 TEST(test_admission__without_the_floor_the_own_delay_is_back)
 {
     options.leave_delay_ms = 1000;
@@ -959,7 +974,7 @@ static void step(struct history *h, bool authoritative)
         seen[i - 1] = seen[k];
         seen[k] = swap;
     }
-    o.leave_floor_ms = leave_floor;
+    o.leave_floor_ms = o.losing_floor_ms = leave_floor;
     h->asked = h->now - jitter_upto(&h->jitter, h->lag_max);
     o.asked_ms = h->asked;
     tell_witness(h);
@@ -1348,6 +1363,8 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             test_admission__a_longer_gone_delay_is_not_for_what_is_unpinned, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__the_floor_of_a_loss_holds_in_the_reply_that_brings_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,17 @@ TEST(test_mass_loss__half_is_not_enough_and_one_more_is)
     assert_int_equal(mass_loss_floor(&all, 10, 100), MASS_LOSS_DELAY_MS);
 }
 
+TEST(test_mass_loss__who_is_about_to_lose_counts_already)
+{
+    for (int n = 0; n < 5; n++)
+        (void)lose(n, 100);
+    assert_int_equal(mass_loss_floor_losing(&all, &clusters[0], 10, 100), MASS_LOSS_WINDOW_MS);
+    assert_int_equal(mass_loss_floor_losing(&all, &clusters[5], 10, 100), MASS_LOSS_DELAY_MS);
+    assert_int_equal(mass_loss_floor_losing(&all, &clusters[5], 10, 101 + MASS_LOSS_WINDOW_MS),
+                     MASS_LOSS_WINDOW_MS);
+    assert_int_equal(mass_loss_floor(&all, 10, 100), MASS_LOSS_WINDOW_MS);
+}
+
 TEST(test_mass_loss__the_same_cluster_counts_once)
 {
     for (int64_t at = 0; at < 100; at++)
@@ -120,6 +131,7 @@ int main(void)
         cmocka_unit_test_setup(test_mass_loss__the_guard_ends_and_is_told_once, setup),
         cmocka_unit_test_setup(test_mass_loss__few_clusters_have_no_guard, setup),
         cmocka_unit_test_setup(test_mass_loss__what_is_forgotten_does_not_count, setup),
+        cmocka_unit_test_setup(test_mass_loss__who_is_about_to_lose_counts_already, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
