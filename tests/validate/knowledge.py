@@ -249,21 +249,19 @@ class MassLossGuard:
         self._seen = {}  # kind of view -> {id: how many checks}, of the last one
         self._losses = deque()  # (ms, id, whether that is certain)
         self._maybe_until = self._surely_until = -1
+        self._surely_from = -1
         self.now = 0
-        self.least_ms = self.most_ms = 0
+        self.most_ms = 0
 
     def name(self, ids, at):
         """These may be read from now on. Which names are left out by the configuration is not known here."""
         self._heard_at.update(dict.fromkeys(ids, at))
 
     def hear(self, cluster_id, at):
-        """A reply about a cluster is handed over: how long must a member have been leaving for it to go?"""
+        """A reply about a cluster is handed over."""
         self._surely.add(cluster_id)
         self._heard_at[cluster_id] = at
         self.now = at
-        self.least_ms = MASS_LOSS_WINDOW_MS if len(self._surely) >= MASS_LOSS_CLUSTERS else 0
-        if at + self._slack < self._surely_until:
-            self.least_ms = MASS_LOSS_DELAY_MS
         self.most_ms = MASS_LOSS_WINDOW_MS if len(self._heard_at) >= MASS_LOSS_CLUSTERS else 0
 
     def may_have_ended(self, cluster_id):
@@ -273,6 +271,13 @@ class MassLossGuard:
         """An answer that must know all before `firm` says that there is no such cluster."""
         if self._heard_at.get(cluster_id, firm) < firm:
             del self._heard_at[cluster_id]
+
+    @property
+    def least_ms(self):
+        """By what is known by now: it may be the reply being judged that makes a mass loss."""
+        if self._surely_from <= self.now < self._surely_until - self._slack:
+            return MASS_LOSS_DELAY_MS
+        return MASS_LOSS_WINDOW_MS if len(self._surely) >= MASS_LOSS_CLUSTERS else 0
 
     @property
     def maybe(self):
@@ -299,9 +304,12 @@ class MassLossGuard:
             self._maybe_until = at + MASS_LOSS_DELAY_MS + self._slack
         if not surely or len(self._surely) < MASS_LOSS_CLUSTERS:
             return
-        begin = at - MASS_LOSS_WINDOW_MS + (CLOSE_MS if self._slack else 0)
+        # The first of them may have been taken at once, and the last one late.
+        begin = at - MASS_LOSS_WINDOW_MS + self._slack
         certain = {loser for lost_at, loser, certainly in self._losses if certainly and lost_at > begin}
         if 2 * len(certain & self._surely) > len(self._heard_at):
+            if self._surely_until < at:
+                self._surely_from = at + self._slack
             self._surely_until = at + MASS_LOSS_DELAY_MS
 
 

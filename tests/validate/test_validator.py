@@ -40,6 +40,17 @@ MASS_LOSS += "".join(f"{20 + n} says {c} 15 watch 6 10.0.{n}.1:1=good,10.0.{n}.2
 MASS_LOSS += "".join(f"{1100 + n} says {c} {1090 + n} read 6 10.0.{n}.1:1=good,10.0.{n}.2:1=bad\n"
                      for n, c in enumerate("abc"))
 
+# One member has been leaving for its delay when three of four clusters lose one, its own as the last of them.
+MASS_LOSS_BY_A_READ = "".join(
+    f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good,10.0.{n}.3:1=good
+        {10 + n} serves {c} {10 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1;10.0.{n}.3:1
+    """ for n, c in enumerate("abcd"))
+MASS_LOSS_BY_A_READ += """
+        20 says a 15 watch 6 10.0.0.1:1=good,10.0.0.2:1=bad,10.0.0.3:1=good
+        1090 says b 15 watch 7 10.0.1.1:1=good,10.0.1.2:1=good,10.0.1.3:1=bad
+        1091 says c 15 watch 8 10.0.2.1:1=good,10.0.2.2:1=good,10.0.2.3:1=bad
+        1100 says a 1095 read 8 10.0.0.1:1=good,10.0.0.2:1=bad,10.0.0.3:1=bad"""
+
 # Four clusters were served before a restart; three of them lose a member while it begins to read anew.
 LOSS_AFTER_RESTART = "".join(
     f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good
@@ -202,6 +213,8 @@ BROKEN = [
     ("mass loss, and one leaves", "P3", MASS_LOSS.replace("1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad", """
         1100 says a 1090 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
         1100 serves a 1100 200 live 10.0.0.1:1""")),
+    ("the read by which one leaves is the one that makes a mass loss", "P3", MASS_LOSS_BY_A_READ + """
+        1100 serves a 1100 200 live 10.0.0.1:1;10.0.0.3:1"""),
     ("half of the clusters lose members by a view, and one stays", "P3", LOSS_IN_VIEW.replace(",c=1", "")),
     ("the same view again is no loss", "P3", LOSS_IN_VIEW.replace("14 5 -", "14 5 a=1,b=2,c=1")),
     ("views of different checks are not compared", "P3", LOSS_IN_VIEW.replace("critical 14", "warning 14")),
@@ -480,6 +493,7 @@ FINE = [
         40 says b 30 read 6 C=good
         40 serves a 40 200 live A;B"""),
     ("mass loss: nobody leaves for half a minute", MASS_LOSS),
+    ("mass loss by the read of the last loser", MASS_LOSS_BY_A_READ),
     ("mass loss of restored members", LOSS_AFTER_RESTART),
     ("mass loss by a view of what fails", LOSS_IN_VIEW),
     ("mass loss by two views within a second", LOSS_IN_VIEW.replace("15 6 a=1,b=2,c=1", """15 6 a=1,b=2
@@ -583,6 +597,13 @@ def test_what_only_looks_broken_is_not(text):
     assert promises(text) == []
 
 
+# Of four clusters one has lost a member; further ones are about to.
+LATE_LOSS = "".join(
+    f"""{10 + n} says {c} 0 read 5 10.0.{n}.1:1=good,10.0.{n}.2:1=good
+        {10 + n} serves {c} {10 + n} 200 live 10.0.{n}.1:1;10.0.{n}.2:1
+    """ for n, c in enumerate("abcd"))
+LATE_LOSS += "150 says a 30 watch 6 10.0.0.1:1=good,10.0.0.2:1=bad\n"
+
 # With a slack of 100 an answer may know what was handed over before it was given, and must know what was handed
 # over 100 before it was asked for.
 UNDER_WAY = [
@@ -632,6 +653,16 @@ UNDER_WAY = [
         502 says a 310 watch 8 A=good,B=bad
         1310 says a 1305 read 8 A=good,B=bad
         1500 serves a 1500 200 live A"""),
+    ("the reply that makes a mass loss is taken after the read by which one leaves", LATE_LOSS + """
+        1100 says d 1040 watch 6 10.0.3.1:1=good,10.0.3.2:1=bad
+        1125 says c 1040 watch 6 10.0.2.1:1=good,10.0.2.2:1=bad
+        1153 says a 1152 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        1160 serves a 1160 200 live 10.0.0.1:1"""),
+    ("the first of a mass loss was taken at once, the last one too late", LATE_LOSS + """
+        200 says b 40 watch 6 10.0.1.1:1=good,10.0.1.2:1=bad
+        1120 says c 1040 watch 6 10.0.2.1:1=good,10.0.2.2:1=bad
+        1300 says a 1290 read 6 10.0.0.1:1=good,10.0.0.2:1=bad
+        1310 serves a 1310 200 live 10.0.0.1:1"""),
     ("killed while a reply and an answer were under way", """
         10 says a 0 read 5 A=good
         200 serves a 190 200 live A
