@@ -52,7 +52,6 @@ class RecordedRun:
             **(options or {}),
         }, env=env)
         self.daemon.port, self.daemon.admin_port = port, admin_port
-        self._config = folder / f"nsaddrd-{port}.conf"
         self._poller = Poller(port, clusters, self._recorder.history)
 
     def __enter__(self):
@@ -105,8 +104,7 @@ class RecordedRun:
 
     def reload_badly(self):
         """SIGHUP with a configuration that is none: nothing may change. The next start writes a good one."""
-        self._config.write_text("consul : { address = ;")
-        self.daemon.signal(signal.SIGHUP)
+        self.daemon.refuse("consul : { address = ;")
 
     def start_badly(self):
         """A start that must fail, beside the state of the run before."""
