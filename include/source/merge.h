@@ -1,7 +1,7 @@
 /*
  * merge.h - where the sources' results become the one table that is served.
  *
- * Each change is logged here, once, when it is served, with what it was and what it is. A pinned cluster (from the
+ * Each change is logged once, when it is served, with what it was and what it is. A pinned cluster (from the
  * config) is not changed by other sources: only what is pinned takes its place.
  *
  * Calling sequence  merge_begin, any number of merge_set / merge_remove, merge_commit: readers see

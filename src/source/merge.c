@@ -9,14 +9,8 @@
 #include "base/log.h"
 #include "model/consul_metrics.h"
 #include "model/registry.h"
+#include "source/changes.h"
 #include "source/spool.h"
-
-/* A change to be logged when it is served. Owns both references. */
-struct noted {
-    const struct cluster *old; /* NULL: it is new */
-    const struct cluster *new; /* NULL: it is gone */
-    const char *why;           /* a literal */
-};
 
 struct merge {
     struct registry *registry;
@@ -28,13 +22,11 @@ struct merge {
     bool next_differs;              /* in a list or a state */
     bool next_reports;              /* in what is reported of instances */
     bool next_has_list;             /* a change in it brought one */
-    struct noted *noted;            /* of it */
-    size_t noted_count;
-    size_t noted_room;
-    unsigned expected;     /* sources */
-    unsigned complete;     /* of them: read as a whole */
-    bool ready;            /* the registry knows */
-    bool waiting_for_list; /* the first one makes ready */
+    struct changes changes;         /* in it */
+    unsigned expected;              /* sources */
+    unsigned complete;              /* of them: read as a whole */
+    bool ready;                     /* the registry knows */
+    bool waiting_for_list;          /* the first one makes ready */
     struct log_limit memory_limit;
 };
 
@@ -137,83 +129,12 @@ static bool same_notes(const struct cluster_notes *x, const struct cluster_notes
            (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-/* What is restored is no change: the same lists as before, and a line for each of thousands would delay
- * their service. */
-static bool is_restored(const struct cluster *old, const struct cluster *new)
-{
-    if (new == NULL || new->state != CLUSTER_RESTORED)
-        return false;
-    return old == NULL || !old->pinned;
-}
-
-static void log_change(const struct cluster *old, const struct cluster *new, const char *why)
-{
-    if (is_restored(old, new)) {
-        LOG_DEBUG("cluster restored", F_STR("cluster", new->id), F_INT("addresses", new->count),
-                  F_STR("list", new->body), F_STR("why", why));
-        return;
-    }
-    LOG_INFO("cluster changed", F_STR("cluster", new->id),
-             F_STR("state", cluster_state_name(new->state)),
-             F_STR("was", old != NULL ? cluster_state_name(old->state) : "unknown"),
-             F_INT("addresses", new->count), F_STR("old", old != NULL ? old->body : ""),
-             F_STR("new", new->body), F_STR("why", why));
-}
-
-static void log_gone(const struct cluster *old, const char *why)
-{
-    LOG_INFO("cluster gone", F_STR("cluster", old->id),
-             F_STR("was", cluster_state_name(old->state)), F_STR("old", old->body),
-             F_STR("why", why));
-}
-
-static void log_noted(const struct noted *n)
-{
-    if (n->new == NULL)
-        log_gone(n->old, n->why);
-    else
-        log_change(n->old, n->new, n->why);
-}
-
-/* Without memory it is logged at once: it will most likely be served. */
-static void note_for_log(struct merge *m, const struct noted *n)
-{
-    if (m->noted_count == m->noted_room) {
-        size_t room = m->noted_room > 0 ? 2 * m->noted_room : 4;
-        struct noted *more = realloc(m->noted, room * sizeof *more);
-        if (more == NULL) {
-            log_noted(n);
-            return;
-        }
-        m->noted = more;
-        m->noted_room = room;
-    }
-    m->noted[m->noted_count++] = *n;
-    if (n->old != NULL)
-        (void)cluster_ref(n->old);
-    if (n->new != NULL)
-        (void)cluster_ref(n->new);
-}
-
-static void end_noted(struct merge *m, bool served)
-{
-    for (size_t i = 0; i < m->noted_count; i++) {
-        if (served)
-            log_noted(&m->noted[i]);
-        cluster_unref(m->noted[i].old);
-        cluster_unref(m->noted[i].new);
-    }
-    free(m->noted);
-    m->noted = NULL;
-    m->noted_count = m->noted_room = 0;
-}
-
 void merge_free(struct merge *m)
 {
     if (m == NULL)
         return;
     table_unref(m->next);
-    end_noted(m, false);
+    changes_drop(&m->changes);
     free(m);
 }
 
@@ -221,13 +142,7 @@ void merge_free(struct merge *m)
 static void note_change(struct merge *m, const struct cluster *old, const struct cluster *new,
                         const char *why)
 {
-    struct noted n = {.old = old, .new = new, .why = why};
-    /* Names without a list come and go with the names watch; only lists are news. */
-    bool news = new == NULL || new->state != CLUSTER_UNREAD;
-    if (is_restored(old, new))
-        log_noted(&n);
-    else if (news)
-        note_for_log(m, &n);
+    changes_note(&m->changes, old, new, why);
     if (m->spool != NULL)
         spool_note(m->spool, old, new);
     m->next_differs = true;
@@ -253,25 +168,6 @@ static bool put(struct merge *m, const struct cluster *old, const struct cluster
     return ok;
 }
 
-/* What comes at the start, or is known by name alone, is no change. */
-static struct cluster_change changed_from(const struct cluster *old, enum cluster_state state,
-                                          const char *why)
-{
-    struct cluster_change change = {.why = "", .was_body = ""};
-    if (old != NULL)
-        change = old->notes->change;
-    bool unpinned = old != NULL && old->pinned;
-    if (state == CLUSTER_UNREAD || (state == CLUSTER_RESTORED && !unpinned))
-        return change;
-    return (struct cluster_change){
-        .count = change.count + 1,
-        .wall_ms = clock_wall_ms(),
-        .why = why,
-        .was = old != NULL ? old->state : CLUSTER_UNREAD,
-        .was_body = old != NULL ? old->body : "",
-    };
-}
-
 static bool only_withheld(const struct cluster *old, const struct cluster *new)
 {
     return old != NULL && (old->state == new->state) && strcmp(old->body, new->body) == 0 &&
@@ -284,7 +180,7 @@ static bool place(struct merge *m, const struct cluster_parts *parts, const char
     const struct cluster *old = table_find(m->next, parts->id, strlen(parts->id));
     struct cluster_parts p = *parts;
     p.since_wall_ms = old != NULL && old->state == p.state ? old->since_wall_ms : clock_wall_ms();
-    p.change = changed_from(old, p.state, why);
+    p.change = changes_next(old, p.state, why);
     if (old != NULL && !p.pinned)
         p.failure = old->notes->failure;
     struct cluster *c = cluster_make(&p);
@@ -381,7 +277,7 @@ void merge_commit(struct merge *m)
     if (m->spool != NULL)
         spool_commit(m->spool);
     registry_publish(m->registry, next);
-    end_noted(m, true);
+    changes_log(&m->changes);
     if (!m->next_differs)
         return;
     if (m->metrics != NULL)
@@ -395,7 +291,7 @@ void merge_abandon(struct merge *m)
 {
     if (m->spool != NULL)
         spool_abandon(m->spool);
-    end_noted(m, false);
+    changes_drop(&m->changes);
     table_unref(m->next);
     m->next = NULL;
 }
