@@ -98,6 +98,9 @@ struct cluster *cluster_make(const struct cluster_parts *parts) MUST_CHECK;
 /* The same one but for that; a long text is cut. New; nobody has confirmed it. */
 struct cluster *cluster_with_failure(const struct cluster *c,
                                      const struct cluster_failure *failure) MUST_CHECK;
+/* Is that, sorted, what it serves, or what is withheld of it? Needs no memory. */
+bool cluster_serves(const struct cluster *c, const struct endpoint *list, size_t count);
+bool cluster_withholds(const struct cluster *c, const struct endpoint *list, size_t count);
 const struct cluster *cluster_ref(const struct cluster *c);
 void cluster_unref(const struct cluster *c);
 

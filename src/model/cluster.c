@@ -48,6 +48,31 @@ static bool append_list(struct buf *out, const struct endpoint *list, size_t cou
     return true;
 }
 
+/* Would append_list() make that text of it? */
+static bool is_list(const char *text, const struct endpoint *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char address[ENDPOINT_TEXT_SIZE];
+        size_t len = endpoint_format(&list[i], address);
+        if (i > 0 && *text++ != ';')
+            return false;
+        if (strncmp(text, address, len) != 0)
+            return false;
+        text += len;
+    }
+    return *text == '\0';
+}
+
+bool cluster_serves(const struct cluster *c, const struct endpoint *list, size_t count)
+{
+    return c->count == count && is_list(c->body, list, count);
+}
+
+bool cluster_withholds(const struct cluster *c, const struct endpoint *list, size_t count)
+{
+    return is_list(c->withheld, list, count);
+}
+
 struct cluster *cluster_new(const char *id, enum cluster_state state, int64_t since_wall_ms,
                             const struct endpoint *list, size_t count)
 {

@@ -115,20 +115,6 @@ bool merge_begin(struct merge *m)
     return m->next != NULL || no_memory(m, NULL);
 }
 
-static bool same(const struct cluster *a, const struct cluster *b)
-{
-    return a->state == b->state && a->pinned == b->pinned && strcmp(a->body, b->body) == 0 &&
-           strcmp(a->withheld, b->withheld) == 0 &&
-           a->notes->unregistered == b->notes->unregistered;
-}
-
-static bool same_notes(const struct cluster_notes *x, const struct cluster_notes *y)
-{
-    const struct reports *a = &x->reports, *b = &y->reports;
-    return x->gone_ms == y->gone_ms && a->len == b->len &&
-           (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
 void merge_free(struct merge *m)
 {
     if (m == NULL)
@@ -168,36 +154,47 @@ static bool put(struct merge *m, const struct cluster *old, const struct cluster
     return ok;
 }
 
-static bool only_withheld(const struct cluster *old, const struct cluster *new)
+/* What about a cluster is new. */
+enum news {
+    NEWS_NONE,
+    NEWS_REPORTS, /* only what is reported of its instances, and when it ends */
+    NEWS_CLAIMS,  /* what is withheld: who came or went is not in the list */
+    NEWS_LIST,    /* the list, the state, or why it is held */
+};
+
+static bool same_reports(const struct cluster_notes *n, const struct cluster_parts *p)
 {
-    return old != NULL && (old->state == new->state) && strcmp(old->body, new->body) == 0 &&
-           strcmp(old->withheld, new->withheld) != 0;
+    return n->gone_ms == p->gone_ms && n->reports.len == p->reports.len &&
+           (p->reports.len == 0 || memcmp(n->reports.data, p->reports.data, p->reports.len) == 0);
+}
+
+static enum news compare(const struct cluster *old, const struct cluster_parts *p)
+{
+    if (old == NULL || old->state != p->state || !cluster_serves(old, p->list, p->count))
+        return NEWS_LIST;
+    if (!cluster_withholds(old, p->withheld, p->withheld_count))
+        return NEWS_CLAIMS;
+    if (old->pinned != p->pinned || old->notes->unregistered != p->unregistered)
+        return NEWS_LIST;
+    return same_reports(old->notes, p) ? NEWS_NONE : NEWS_REPORTS;
 }
 
 /* Whether pinned or not. */
 static bool place(struct merge *m, const struct cluster_parts *parts, const char *why)
 {
     const struct cluster *old = table_find(m->next, parts->id, strlen(parts->id));
+    enum news news = compare(old, parts);
+    if (news == NEWS_NONE)
+        return true;
+    if (news == NEWS_CLAIMS)
+        why = MERGE_CLAIMS_CHANGED;
+    bool changed = news != NEWS_REPORTS;
     struct cluster_parts p = *parts;
     p.since_wall_ms = old != NULL && old->state == p.state ? old->since_wall_ms : clock_wall_ms();
-    p.change = changes_next(old, p.state, why);
+    p.change = changed ? changes_next(old, p.state, why) : old->notes->change;
     if (old != NULL && !p.pinned)
         p.failure = old->notes->failure;
     struct cluster *c = cluster_make(&p);
-    bool changed = c == NULL || old == NULL || !same(old, c);
-    if (c != NULL && only_withheld(old, c)) { /* who came or went is not in the list */
-        why = p.change.why = MERGE_CLAIMS_CHANGED;
-        cluster_unref(c);
-        c = cluster_make(&p);
-    }
-    if (!changed) {
-        bool reported = same_notes(old->notes, c->notes);
-        cluster_unref(c);
-        if (reported)
-            return true;
-        p.change = old->notes->change;
-        c = cluster_make(&p);
-    }
     return (c != NULL && put(m, old, c, changed, why)) || no_memory(m, p.id);
 }
 

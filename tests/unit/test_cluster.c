@@ -139,6 +139,44 @@ TEST(test_cluster__one_that_cannot_be_read_is_else_the_same)
     cluster_unref(c);
 }
 
+TEST(test_cluster__a_list_is_told_from_others_by_each_address)
+{
+    struct endpoint list[] = {endpoint("10.0.0.1:80"), endpoint("10.0.0.2:80"),
+                              endpoint("[2001:db8::1]:80")};
+    struct endpoint shorter = endpoint("10.0.0.1:8"), longer = endpoint("10.0.0.1:800");
+    struct cluster *c = cluster_new("a", CLUSTER_LIVE, 42, list, COUNT_OF(list));
+    assert_non_null(c);
+    assert_true(cluster_serves(c, list, COUNT_OF(list)));
+    assert_false(cluster_serves(c, list, 2));
+    assert_false(cluster_serves(c, list + 1, 2));
+    assert_false(cluster_serves(c, NULL, 0));
+    list[2].port++;
+    assert_false(cluster_serves(c, list, COUNT_OF(list)));
+    cluster_unref(c);
+    c = cluster("a", "10.0.0.1:80");
+    assert_false(cluster_serves(c, &longer, 1));
+    assert_false(cluster_serves(c, &shorter, 1));
+    cluster_unref(c);
+}
+
+TEST(test_cluster__what_is_withheld_is_told_from_others_by_each_address)
+{
+    struct endpoint list[] = {endpoint("10.0.0.1:80"), endpoint("10.0.0.2:80")};
+    struct cluster_parts parts = {.id = "a",
+                                  .state = CLUSTER_EMPTY,
+                                  .withheld = list,
+                                  .withheld_count = 1,
+                                  .change = {.why = "", .was_body = ""}};
+    struct cluster *c = cluster_make(&parts);
+    assert_non_null(c);
+    assert_true(cluster_serves(c, NULL, 0));
+    assert_true(cluster_withholds(c, list, 1));
+    assert_false(cluster_withholds(c, list, 2));
+    assert_false(cluster_withholds(c, list + 1, 1));
+    assert_false(cluster_withholds(c, NULL, 0));
+    cluster_unref(c);
+}
+
 TEST(test_cluster__why_it_cannot_be_read_is_cut)
 {
     char text[1000];
@@ -271,6 +309,8 @@ int main(void)
                                reset_drops),
         cmocka_unit_test(test_cluster__of_racing_renderings_all_get_the_one_that_is_kept),
         cmocka_unit_test(test_cluster__one_that_cannot_be_read_is_else_the_same),
+        cmocka_unit_test(test_cluster__a_list_is_told_from_others_by_each_address),
+        cmocka_unit_test(test_cluster__what_is_withheld_is_told_from_others_by_each_address),
         cmocka_unit_test(test_cluster__why_it_cannot_be_read_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
