@@ -49,19 +49,39 @@ static void make_claims(const struct cluster_watch *w, struct claim *out)
     }
 }
 
+/* What it claims, and what it is given of that. */
 struct lists {
+    struct claim *claims; /* as many as the admission has members */
     struct endpoint *granted;
     size_t count;
-    struct endpoint *withheld; /* good claims that are not */
+    struct endpoint *withheld; /* behind those: good claims that are not */
     size_t withheld_count;
 };
 
-static void withhold(const struct claim *claims, size_t count, struct lists *l)
+static bool lists_make(struct lists *l, const struct cluster_watch *w)
 {
+    size_t count = w->admission.count;
+    *l = (struct lists){.claims = calloc(count + 1, sizeof *l->claims),
+                        .granted = calloc(count + 1, sizeof *l->granted)};
+    if (l->claims == NULL || l->granted == NULL)
+        return false;
+    make_claims(w, l->claims);
+    return true;
+}
+
+static void lists_clear(struct lists *l)
+{
+    free(l->claims);
+    free(l->granted);
+}
+
+static void withhold(struct lists *l, size_t count)
+{
+    l->withheld = l->granted + l->count;
     for (size_t i = 0; i < count; i++)
-        if (claims[i].good && bsearch(&claims[i].endpoint, l->granted, l->count, sizeof *l->granted,
-                                      compare_endpoints) == NULL)
-            l->withheld[l->withheld_count++] = claims[i].endpoint;
+        if (l->claims[i].good && bsearch(&l->claims[i].endpoint, l->granted, l->count,
+                                         sizeof *l->granted, compare_endpoints) == NULL)
+            l->withheld[l->withheld_count++] = l->claims[i].endpoint;
 }
 
 static bool end_in_table(struct cluster_watch *w, const char *why)
@@ -114,27 +134,18 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
 }
 
 /* `seen`: what the reply has; NULL when it is not this cluster's reply that changes it. */
-static bool publish(struct cluster_watch *w, const struct reports *seen, const char *why)
+static bool publish(struct cluster_watch *w, struct lists *l, const struct reports *seen,
+                    const char *why)
 {
-    const struct admission *a = &w->admission;
-    bool ok = false;
-    struct claim *claims = calloc(a->count + 1, sizeof *claims);
-    struct lists l = {.granted = calloc(a->count + 1, sizeof *l.granted),
-                      .withheld = calloc(a->count + 1, sizeof *l.withheld)};
-    if (claims != NULL && l.granted != NULL && l.withheld != NULL) {
-        make_claims(w, claims);
-        struct grant g = claims_grant(w->context->claims, w->id, claims, a->count, l.granted);
-        l.count = g.count;
-        withhold(claims, a->count, &l);
-        note_contested(w, &g);
-        if (merge_begin(w->context->merge)) {
-            ok = set_in_table(w, &l, seen, why);
-            merge_commit(w->context->merge);
-        }
-    }
-    free(claims);
-    free(l.granted);
-    free(l.withheld);
+    size_t count = w->admission.count;
+    struct grant g = claims_grant(w->context->claims, w->id, l->claims, count, l->granted);
+    l->count = g.count;
+    withhold(l, count);
+    note_contested(w, &g);
+    if (!merge_begin(w->context->merge))
+        return false;
+    bool ok = set_in_table(w, l, seen, why);
+    merge_commit(w->context->merge);
     return ok;
 }
 
@@ -149,26 +160,21 @@ static void note_reclaimed(const char *id, void *arg)
     x->first_reclaimed = w;
 }
 
-static bool set_claims(struct cluster_watch *w)
+static bool set_claims(struct cluster_watch *w, const struct lists *l)
 {
     struct watch_context *x = w->context;
-    const struct admission *a = &w->admission;
-    struct claim *claims = calloc(a->count + 1, sizeof *claims);
-    if (claims == NULL)
-        return false;
-    make_claims(w, claims);
-    bool ok = claims_set(x->claims, w->id, claims, a->count, note_reclaimed, x);
-    free(claims);
-    return ok;
+    return claims_set(x->claims, w->id, l->claims, w->admission.count, note_reclaimed, x);
 }
 
 static void publish_reclaimed(struct watch_context *x)
 {
     while (x->first_reclaimed != NULL) {
         struct cluster_watch *w = x->first_reclaimed;
+        struct lists l;
         x->first_reclaimed = w->next_reclaimed;
         w->reclaimed = false;
-        w->unpublished = !publish(w, NULL, MERGE_CLAIMS_CHANGED);
+        w->unpublished = !(lists_make(&l, w) && publish(w, &l, NULL, MERGE_CLAIMS_CHANGED));
+        lists_clear(&l);
         if (w->unpublished)
             cluster_watch_read_at(w, httpc_now(x->httpc) + UNPUBLISHED_RETRY_MS);
     }
@@ -176,7 +182,9 @@ static void publish_reclaimed(struct watch_context *x)
 
 bool publish_claims(struct cluster_watch *w)
 {
-    bool ok = set_claims(w);
+    struct lists l;
+    bool ok = lists_make(&l, w) && set_claims(w, &l);
+    lists_clear(&l);
     publish_reclaimed(w->context);
     return ok;
 }
@@ -184,7 +192,13 @@ bool publish_claims(struct cluster_watch *w)
 void publish_observed(struct cluster_watch *w, const struct buf *reports, const char *why)
 {
     struct reports seen = {.data = reports->data, .len = reports->len};
-    bool claimed = set_claims(w);
-    w->unpublished = !publish(w, &seen, why != NULL ? why : MERGE_CLAIMS_CHANGED) || !claimed;
+    struct lists l;
+    w->unpublished = true;
+    if (lists_make(&l, w)) {
+        bool claimed = set_claims(w, &l);
+        bool published = publish(w, &l, &seen, why != NULL ? why : MERGE_CLAIMS_CHANGED);
+        w->unpublished = !claimed || !published;
+    }
+    lists_clear(&l);
     publish_reclaimed(w->context);
 }
