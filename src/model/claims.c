@@ -216,13 +216,26 @@ void claims_drop(struct claims *c, const char *cluster)
     free(h);
 }
 
+static bool is_others(const struct claimant *o, const char *cluster)
+{
+    return o->good && strcmp(o->holding->id, cluster) != 0;
+}
+
+static bool has_other(const struct claims *c, const char *cluster, const struct endpoint *e)
+{
+    const struct address *a = find(c, e);
+    const struct claimant *o = a != NULL ? a->first : NULL;
+    while (o != NULL && !is_others(o, cluster))
+        o = o->next;
+    return o != NULL;
+}
+
 const char *claims_other(const struct claims *c, const char *cluster, const struct endpoint *e)
 {
     const struct address *a = find(c, e);
     const char *first = NULL;
     for (const struct claimant *o = a != NULL ? a->first : NULL; o != NULL; o = o->next)
-        if (o->good && strcmp(o->holding->id, cluster) != 0 &&
-            (first == NULL || strcmp(o->holding->id, first) < 0))
+        if (is_others(o, cluster) && (first == NULL || strcmp(o->holding->id, first) < 0))
             first = o->holding->id;
     return first;
 }
@@ -232,7 +245,7 @@ struct grant claims_grant(const struct claims *c, const char *cluster, const str
 {
     struct grant g = {.count = 0};
     for (size_t i = 0; i < count; i++) {
-        if (claims_other(c, cluster, &list[i].endpoint) == NULL)
+        if (!has_other(c, cluster, &list[i].endpoint))
             out[g.count++] = list[i].endpoint;
         else if (g.contested++ == 0)
             g.example = list[i].endpoint;

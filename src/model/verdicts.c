@@ -73,10 +73,10 @@ static bool is_held(const struct admission *a, const struct member *m)
 /* Of a member of the list, registered or not. */
 static void judge_member(const struct judged *j, const struct member *m, struct report *r)
 {
-    const char *other = claims_other(j->claims, j->cluster, &m->endpoint);
-    bool granted = is_granted(j, &m->endpoint);
+    const char *other =
+        j->claims != NULL ? claims_other(j->claims, j->cluster, &m->endpoint) : NULL;
     if (other != NULL) {
-        r->verdict = granted ? VERDICT_SHARED : VERDICT_CONTESTED;
+        r->verdict = is_granted(j, &m->endpoint) ? VERDICT_SHARED : VERDICT_CONTESTED;
         r->detail = other;
     } else if (!m->leaving) {
         r->verdict = VERDICT_SERVED;

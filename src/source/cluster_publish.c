@@ -52,8 +52,8 @@ static void make_claims(const struct cluster_watch *w, struct claim *out)
 /* What it claims, and what it is given of that. */
 struct lists {
     struct claim *claims; /* as many as the admission has members */
+    struct grant grant;
     struct endpoint *granted;
-    size_t count;
     struct endpoint *withheld; /* behind those: good claims that are not */
     size_t withheld_count;
 };
@@ -77,9 +77,9 @@ static void lists_clear(struct lists *l)
 
 static void withhold(struct lists *l, size_t count)
 {
-    l->withheld = l->granted + l->count;
+    l->withheld = l->granted + l->grant.count;
     for (size_t i = 0; i < count; i++)
-        if (l->claims[i].good && bsearch(&l->claims[i].endpoint, l->granted, l->count,
+        if (l->claims[i].good && bsearch(&l->claims[i].endpoint, l->granted, l->grant.count,
                                          sizeof *l->granted, compare_endpoints) == NULL)
             l->withheld[l->withheld_count++] = l->claims[i].endpoint;
 }
@@ -108,10 +108,10 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
     const struct cluster *now = merge_find(m, w->id);
     struct judged j = {.cluster = w->id,
                        .admission = &w->admission,
-                       .claims = w->context->claims,
+                       .claims = l->grant.contested > 0 ? w->context->claims : NULL,
                        .unpinned = w->admission.unpinned,
                        .granted = l->granted,
-                       .granted_count = l->count};
+                       .granted_count = l->grant.count};
     if (now != NULL)
         j.before = now->notes->reports;
     struct buf reports;
@@ -121,7 +121,7 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
     struct cluster_parts parts = {.id = w->id,
                                   .state = state,
                                   .list = l->granted,
-                                  .count = l->count,
+                                  .count = l->grant.count,
                                   .withheld = l->withheld,
                                   .withheld_count = l->withheld_count,
                                   .reports = {.data = reports.data, .len = reports.len},
@@ -138,10 +138,10 @@ static bool publish(struct cluster_watch *w, struct lists *l, const struct repor
                     const char *why)
 {
     size_t count = w->admission.count;
-    struct grant g = claims_grant(w->context->claims, w->id, l->claims, count, l->granted);
-    l->count = g.count;
-    withhold(l, count);
-    note_contested(w, &g);
+    l->grant = claims_grant(w->context->claims, w->id, l->claims, count, l->granted);
+    if (l->grant.contested > 0)
+        withhold(l, count);
+    note_contested(w, &l->grant);
     if (!merge_begin(w->context->merge))
         return false;
     bool ok = set_in_table(w, l, seen, why);

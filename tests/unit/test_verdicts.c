@@ -87,24 +87,24 @@ static void registered(const char *words, struct buf *seen, struct instance *ins
 }
 
 static struct endpoint granted[16];
-static size_t granted_count;
+static struct grant given;
 
 static void grant(void)
 {
     struct claim list[16];
     for (size_t i = 0; i < admission.count; i++)
         list[i].endpoint = admission.members[i].endpoint;
-    granted_count = claims_grant(claims, "a", list, admission.count, granted).count;
+    given = claims_grant(claims, "a", list, admission.count, granted);
 }
 
 static void judge(struct reports seen)
 {
     struct judged j = {.cluster = "a",
                        .admission = &admission,
-                       .claims = claims,
+                       .claims = given.contested > 0 ? claims : NULL,
                        .unpinned = unpinned,
                        .granted = granted,
-                       .granted_count = granted_count,
+                       .granted_count = given.count,
                        .before = {.data = before.data, .len = before.len}};
     buf_reset(&judged);
     assert_true(verdicts_append(&j, seen, &judged));
