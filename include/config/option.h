@@ -2,6 +2,10 @@
  * option.h - the table of all options: the parser, --help, --print-config and the documentation
  * check are driven by its rows. Internal to the config room.
  *
+ * Ownership  A config owns its values, of which option_free_value() frees one. Texts are copied.
+ * Threads    One per config at a time; those that only read it: any.
+ * Errors     One line: what is wrong, and what would be right. The caller says where it stands.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef CONFIG_OPTION_H
@@ -49,6 +53,17 @@ const struct option *option_find(const char *name, size_t len);
 
 /* The known name, of an option or of a group, nearest to a misspelt one; false when none is. */
 bool option_nearest(const char *name, char out[static OPTION_NAME_SIZE]);
+
+/* Where the value is. */
+static inline void *option_at(struct config *c, const struct option *o)
+{
+    return (char *)c + o->offset;
+}
+
+static inline const void *option_const_at(const struct config *c, const struct option *o)
+{
+    return (const char *)c + o->offset;
+}
 
 const char *option_type_name(const struct option *o);
 

@@ -9,16 +9,6 @@
 #include "config/config.h"
 #include "config/option.h"
 
-static void *value(struct config *c, const struct option *o)
-{
-    return (char *)c + o->offset;
-}
-
-static const void *const_value(const struct config *c, const struct option *o)
-{
-    return (const char *)c + o->offset;
-}
-
 static bool same_strings(const struct strings *a, const struct strings *b)
 {
     if (a->count != b->count)
@@ -46,7 +36,7 @@ static bool same_clusters(const struct static_clusters *a, const struct static_c
 
 bool option_same(const struct config *a, const struct config *b, const struct option *o)
 {
-    const void *x = const_value(a, o), *y = const_value(b, o);
+    const void *x = option_const_at(a, o), *y = option_const_at(b, o);
     switch (o->type) {
     case OPTION_STRING:
         return strcmp(*(char *const *)x, *(char *const *)y) == 0;
@@ -77,17 +67,17 @@ static bool copy_strings(struct config *c, const struct option *o, const struct 
 bool option_copy(struct config *c, const struct config *from, const struct option *o,
                  struct error *reterr)
 {
-    const void *v = const_value(from, o);
+    const void *v = option_const_at(from, o);
     switch (o->type) {
     case OPTION_STRING:
         return option_set_text(c, o, *(char *const *)v, reterr);
     case OPTION_BOOL:
-        *(bool *)value(c, o) = *(const bool *)v;
+        *(bool *)option_at(c, o) = *(const bool *)v;
         return true;
     case OPTION_INT:
     case OPTION_DURATION:
     case OPTION_ENUM:
-        *(int64_t *)value(c, o) = *(const int64_t *)v;
+        *(int64_t *)option_at(c, o) = *(const int64_t *)v;
         return true;
     case OPTION_STRINGS:
         return copy_strings(c, o, v, reterr);
