@@ -9,51 +9,18 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "config/config.h"
+#include "consul/call.h"
 #include "consul/connection.h"
 #include "consul/outcome.h"
-#include "consul/reply_header.h"
 #include "consul/sockets.h"
+#include "consul/tasks.h"
 #include "consul/token.h"
 
 /* A wait without timers ends all the same: a thread that does not turn is taken for dead. */
 #define IDLE_POLL_MS 1000
-/* curl's 16 KB each are much for thousands that wait for a few lines. */
-#define WAITING_BUFFER 2048L
-/* And few for what comes by the megabyte. */
-#define ARRIVING_BUFFER (64L * 1024)
-/* A reply of megabytes may take its time, but not creep: fewer bytes per second, for so long. Consul
- * itself may need 7 s before the first one (its rpc_hold_timeout). */
-#define CREEPING_BYTES 1000L
-#define CREEPING_SECONDS 10L
-/* The text of a refusal; the body of a reply that is taken as it arrives is not kept. */
-#define REFUSAL_MAX (64 * 1024)
-
-struct httpc_call {
-    struct httpc *owner;
-    CURL *easy;
-    struct httpc_call *next; /* running, or waiting */
-    struct httpc_call *prev;
-    bool blocking;
-    bool waits; /* for its turn */
-    enum consul_op op;
-    httpc_done *done;
-    httpc_body *on_body;
-    void *arg;
-    char *body_out;
-    struct buf body_in;
-    struct httpc_reply reply;
-    char error[CURL_ERROR_SIZE];
-};
-
-struct task {
-    struct task *next;
-    void (*fn)(void *arg);
-    void *arg;
-};
 
 struct httpc {
     const struct config *config;
@@ -74,10 +41,7 @@ struct httpc {
     struct consul_metrics metrics;
     pthread_t thread;
     bool started;
-    pthread_mutex_t lock; /* guards the three below */
-    struct task *first_task;
-    struct task *last_task;
-    bool stopping;
+    struct tasks tasks;
 };
 
 /* -- the token ------------------------------------------------------------------------------- */
@@ -87,9 +51,9 @@ static void rebind_headers(struct httpc *h)
 {
     struct httpc_call *call;
     DL_FOREACH(h->running, call)
-    (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, h->token.headers);
+    call_set_headers(call, h->token.headers);
     DL_FOREACH(h->waiting, call)
-    (void)curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, h->token.headers);
+    call_set_headers(call, h->token.headers);
 }
 
 bool httpc_reload_token(struct httpc *h, struct error *reterr)
@@ -140,7 +104,7 @@ const char *httpc_library_version(void)
 struct httpc *httpc_new(const struct config *config, struct error *reterr)
 {
     struct httpc *h = calloc(1, sizeof *h);
-    if (h == NULL || pthread_mutex_init(&h->lock, NULL) != 0) {
+    if (h == NULL || !tasks_init(&h->tasks)) {
         error_set(reterr, "out of memory");
         free(h);
         return NULL;
@@ -174,82 +138,19 @@ void httpc_free(struct httpc *h)
         httpc_cancel(h, h->waiting);
     while (h->running != NULL)
         httpc_cancel(h, h->running);
-    while (h->first_task != NULL) {
-        struct task *t = h->first_task;
-        h->first_task = t->next;
-        free(t);
-    }
     if (h->multi != NULL)
         (void)curl_multi_cleanup(h->multi);
     sockets_close(&h->sockets);
     connection_clear(&h->connection);
     token_clear(&h->token);
     token_clear(&h->next_token);
-    (void)pthread_mutex_destroy(&h->lock);
+    tasks_clear(&h->tasks);
     consul_metrics_clear(&h->metrics);
     curl_global_cleanup();
     free(h);
 }
 
-/* -- one call -------------------------------------------------------------------------------- */
-
-static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
-{
-    struct httpc_call *call = arg;
-    long status = 0;
-    if (call->on_body != NULL)
-        (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200)
-        return call->on_body(call->arg, bytes, size * count) ? size * count : 0;
-    /* CURLOPT_MAXFILESIZE does nothing for chunked bodies in 7.88.1: the buffer's limit counts. */
-    return buf_append(&call->body_in, bytes, size * count) ? size * count : 0;
-}
-
-static size_t on_header(char *line, size_t size, size_t count, void *arg)
-{
-    struct httpc_call *call = arg;
-    reply_header_take(&call->reply, line, size * count);
-    return size * count;
-}
-
-static CURLcode set_request(struct httpc_call *call, const struct httpc_request *request,
-                            const char *url)
-{
-    CURL *easy = call->easy;
-    CURLcode rc = CURLE_OK;
-    rc |= curl_easy_setopt(easy, CURLOPT_URL, url);
-    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->owner->token.headers);
-    if (request->on_body != NULL && !request->blocking) {
-        rc |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, CREEPING_BYTES);
-        rc |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, CREEPING_SECONDS);
-    }
-    if (request->on_body != NULL)
-        rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, ARRIVING_BUFFER);
-    else if (request->blocking)
-        rc |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, WAITING_BUFFER);
-    rc |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
-    rc |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    rc |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    rc |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    if (strcmp(request->method, "GET") != 0) {
-        rc |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-        rc |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                               call->body_out != NULL ? call->body_out : "");
-    }
-    return rc;
-}
-
-static void call_free(struct httpc_call *call)
-{
-    if (call->easy != NULL)
-        curl_easy_cleanup(call->easy);
-    buf_clear(&call->body_in);
-    free(call->body_out);
-    free(call);
-}
+/* -- calls ----------------------------------------------------------------------------------- */
 
 static bool run(struct httpc *h, struct httpc_call *call)
 {
@@ -287,29 +188,13 @@ static void end(struct httpc *h, struct httpc_call *call)
 struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *request,
                               httpc_done *done, void *arg)
 {
-    struct buf url;
-    buf_init(&url, 8192);
-    struct httpc_call *call = calloc(1, sizeof *call);
+    struct httpc_call *call = call_new(request, &h->connection, h->token.headers, done, arg);
     if (call == NULL)
         return NULL;
-    *call = (struct httpc_call){.owner = h,
-                                .blocking = request->blocking,
-                                .op = request->op,
-                                .done = done,
-                                .on_body = request->on_body,
-                                .arg = arg};
-    buf_init(&call->body_in, request->on_body != NULL ? REFUSAL_MAX : request->max_body);
-    call->easy = curl_easy_init();
-    bool ok = call->easy != NULL && buf_printf(&url, "%s%s", h->connection.base_url, request->path);
-    if (ok && request->body != NULL)
-        ok = (call->body_out = strdup(request->body)) != NULL;
-    ok = ok && connection_apply(&h->connection, call->easy) == CURLE_OK &&
-         set_request(call, request, buf_text(&url)) == CURLE_OK;
-    buf_clear(&url);
-    call->waits = ok && must_wait(h, call);
+    call->waits = must_wait(h, call);
     if (call->waits) {
         DL_APPEND(h->waiting, call);
-    } else if (!ok || !run(h, call)) {
+    } else if (!run(h, call)) {
         call_free(call);
         return NULL;
     }
@@ -351,32 +236,6 @@ static void deliver(struct httpc *h, struct httpc_call *call, CURLcode code)
     else
         count_failure(h, call, outcome_failure((int)code, call->body_in.failed, r->status));
     call_free(call);
-}
-
-static void finish(struct httpc *h, struct httpc_call *call, CURLcode code)
-{
-    struct httpc_reply *r = &call->reply;
-    char *local_ip = NULL;
-    long version = 0;
-    if (code == CURLE_OK) {
-        (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &r->status);
-        (void)curl_easy_getinfo(call->easy, CURLINFO_LOCAL_IP, &local_ip);
-        (void)curl_easy_getinfo(call->easy, CURLINFO_HTTP_VERSION, &version);
-    }
-    if (call->body_in.failed)
-        r->error = "the reply is larger than any sane one";
-    else if (code == CURLE_WRITE_ERROR)
-        r->error = "the reply is not what Consul sends";
-    else if (code != CURLE_OK)
-        r->error = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
-    else if (r->status == 0)
-        r->error = "no HTTP status";
-    r->body = buf_text(&call->body_in);
-    r->body_len = call->body_in.len;
-    r->http2 = version == CURL_HTTP_VERSION_2_0;
-    r->local_ip = local_ip != NULL ? local_ip : "";
-    end(h, call);
-    deliver(h, call, code);
 }
 
 static void run_waiting(struct httpc *h)
@@ -433,36 +292,10 @@ static int64_t note_turn(struct httpc *h)
 
 bool httpc_post(struct httpc *h, void (*fn)(void *arg), void *arg)
 {
-    struct task *t = malloc(sizeof *t);
-    if (t == NULL)
+    if (!tasks_post(&h->tasks, fn, arg))
         return false;
-    *t = (struct task){.fn = fn, .arg = arg};
-    pthread_mutex_lock(&h->lock);
-    if (h->first_task == NULL)
-        h->first_task = t;
-    else
-        h->last_task->next = t;
-    h->last_task = t;
-    pthread_mutex_unlock(&h->lock);
     sockets_wake(&h->sockets);
     return true;
-}
-
-/* False when the thread shall end. */
-static bool run_tasks(struct httpc *h)
-{
-    pthread_mutex_lock(&h->lock);
-    struct task *t = h->first_task;
-    h->first_task = h->last_task = NULL;
-    bool go_on = !h->stopping;
-    pthread_mutex_unlock(&h->lock);
-    while (t != NULL) {
-        struct task *next = t->next;
-        t->fn(t->arg);
-        free(t);
-        t = next;
-    }
-    return go_on;
 }
 
 /* True when there was one: what its callback sent is to go out before we sleep. */
@@ -472,13 +305,14 @@ static bool run_replies(struct httpc *h)
     int left;
     CURLMsg *message;
     while ((message = curl_multi_info_read(h->multi, &left)) != NULL) {
-        struct httpc_call *call = NULL;
         if (message->msg != CURLMSG_DONE)
             continue;
+        struct httpc_call *call = call_of(message->easy_handle);
         CURLcode code = message->data.result;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
         consul_metrics_received(&h->metrics, h->polled_ns);
-        finish(h, call, code);
+        call_end(call, code);
+        end(h, call);
+        deliver(h, call, code);
         (void)note_turn(h); /* thousands may have come at once */
         any = true;
     }
@@ -501,7 +335,7 @@ static void *loop(void *arg)
     for (;;) {
         h->polled_ns = clock_mono_ns();
         h->now_ms = note_turn(h);
-        if (!run_tasks(h))
+        if (!tasks_run(&h->tasks))
             return NULL;
         h->running_timers = true;
         timers_run(&h->timers, h->now_ms);
@@ -527,9 +361,7 @@ void httpc_stop(struct httpc *h)
 {
     if (!h->started)
         return;
-    pthread_mutex_lock(&h->lock);
-    h->stopping = true;
-    pthread_mutex_unlock(&h->lock);
+    tasks_end(&h->tasks);
     sockets_wake(&h->sockets);
     (void)pthread_join(h->thread, NULL);
     h->started = false;
