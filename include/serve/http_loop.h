@@ -10,28 +10,15 @@
 #ifndef SERVE_HTTP_LOOP_H
 #define SERVE_HTTP_LOOP_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/attrs.h"
-#include "base/log.h"
 #include "serve/http_answer.h"
 
 struct error;
+struct http_limits;
 struct http_loop;
-struct per_address;
-
-/* What the loops of one kind (clients, admin) share. */
-struct http_limits {
-    unsigned max_connections;
-    atomic_int_fast64_t header_timeout_ms; /* looked at with each turn of a loop */
-    atomic_int_fast64_t idle_timeout_ms;
-    struct per_address *per_address; /* NULL: no limit */
-    atomic_uint connections;         /* open now, without those told to end */
-    struct log_limit drops;
-    _Atomic(struct http_loop *) loops; /* all of them; starts with NULL */
-};
 
 /* Answers connections to `fd`, a listening socket that does not block and that several loops may
  * share; it stays its owner's. */

@@ -21,6 +21,7 @@
 #include "model/metrics.h"
 #include "serve/client_names.h"
 #include "serve/http_admin.h"
+#include "serve/http_limits.h"
 #include "serve/http_loop.h"
 #include "serve/per_address.h"
 #include "serve/unknown_ids.h"

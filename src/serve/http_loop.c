@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -21,42 +19,28 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "model/metrics.h"
-#include "serve/connections.h"
-#include "serve/per_address.h"
+#include "serve/http_limits.h"
 
 /* Per connection, for request and reply head; a request with more gets 431. Room for a request line of
  * 8000 bytes (RFC 9112, 3). */
 #define CONNECTION_MEMORY ((size_t)10 * 1024)
-/* At the limit the library stops accepting. Ours comes first, so that a new connection finds room
- * by the end of a worse one; the library closes that one only in its next turn. */
-#define SPARE_CONNECTIONS 64u
 /* Of libmicrohttpd; and what there is beside connections: listening, being woken. */
 #define EVENTS_AT_ONCE 128
 #define OTHER_EVENTS 2
 #define LONGEST_WAIT_MS 1000
 #define MOMENT_MS 20
-#define LOOKS_PER_TURN 16
-#define DROPS_PER_TURN 8
-/* The kernel counts a peer's silence in ticks of up to 10 ms. */
-#define TICKS_MS 20
 #define NS_PER_MS 1000000
 /* At the end: for a request that has begun, and for one that may be on its way. */
 #define FINISH_WAITING_MS 1000
 #define FINISH_IDLE_MS 100
 
 struct http_loop {
-    struct http_limits *limits;
+    struct http_share share;
     struct http_answers answers;
     struct MHD_Daemon *daemon;
-    int wake;  /* eventfd */
     int epoll; /* the library's */
     pthread_t thread;
-    struct connections connections;
-    bool no_files;                  /* accepting failed for want of files or memory */
-    struct http_loop *next;         /* of those that share its limits */
-    atomic_uint asked;              /* connections that others want it to make room for */
-    atomic_int_fast64_t waiting_ms; /* connections_oldest(), for the others */
-    atomic_int_fast64_t idle_ms;
+    bool no_files;                 /* accepting failed for want of files or memory */
     atomic_int_fast64_t finish_ms; /* when http_loop_finish() was called; CLOCK_NEVER: not yet */
     atomic_int_fast64_t turned_ms; /* when the thread turned last */
 };
@@ -67,132 +51,6 @@ struct peer {
     struct http_request request;
     bool counted; /* in per_address */
 };
-
-/* -- dropping -------------------------------------------------------------------------------- */
-
-/* An operator is told once in a while, and what the number is counts the metrics. */
-static void note_drop(struct http_loop *l, enum http_drop why, int64_t now_ms)
-{
-    http_metrics_dropped(l->answers.counters, why);
-    unsigned left_out;
-    if (why == HTTP_DROP_IDLE_TIMEOUT || !log_limit_pass(&l->limits->drops, 1, now_ms, &left_out))
-        return;
-    LOG_WARN("dropping connections", F_STR("why", http_drop_name(why)),
-             F_INT("open", atomic_load(&l->limits->connections)), F_SOME("left_out", left_out));
-}
-
-/* The library closes it as soon as it sees the end; until then the number is not used again. */
-static void drop(struct http_loop *l, struct connection *c, enum http_drop why, int64_t now_ms)
-{
-    note_drop(l, why, now_ms);
-    connections_dropped(&l->connections, c);
-    atomic_fetch_sub(&l->limits->connections, 1);
-    (void)shutdown(c->fd, SHUT_RDWR);
-}
-
-/* Makes room for `but`. */
-static bool drop_victim(struct http_loop *l, const struct connection *but, enum http_drop why,
-                        int64_t now_ms)
-{
-    struct connection *victim = connections_victim(&l->connections, but, now_ms);
-    if (victim != NULL)
-        drop(l, victim, why, now_ms);
-    return victim != NULL;
-}
-
-/* Ends the wait of its thread. */
-void http_loop_wake(const struct http_loop *l)
-{
-    static const uint64_t one = 1;
-    ssize_t ignored = write(l->wake, &one, sizeof one); /* can only fail when it is set already */
-    (void)ignored;
-}
-
-static void tell_oldest(struct http_loop *l)
-{
-    struct connections_oldest oldest = connections_oldest(&l->connections, NULL);
-    atomic_store_explicit(&l->waiting_ms, oldest.waiting_ms, memory_order_relaxed);
-    atomic_store_explicit(&l->idle_ms, oldest.idle_ms, memory_order_relaxed);
-}
-
-/* The loop whose connections have the one to drop, but never `but`. */
-static struct http_loop *find_worst(struct http_loop *l, const struct connection *but,
-                                    int64_t now_ms)
-{
-    struct http_loop *worst = l;
-    int64_t most = connections_urgency(connections_oldest(&l->connections, but), now_ms);
-    for (struct http_loop *o = atomic_load(&l->limits->loops); o != NULL; o = o->next) {
-        struct connections_oldest oldest = {
-            .waiting_ms = atomic_load_explicit(&o->waiting_ms, memory_order_relaxed),
-            .idle_ms = atomic_load_explicit(&o->idle_ms, memory_order_relaxed),
-        };
-        int64_t urgency = o != l ? connections_urgency(oldest, now_ms) : 0;
-        if (urgency > most) {
-            most = urgency;
-            worst = o;
-        }
-    }
-    return worst;
-}
-
-/* There is at least one connection too many of the `open`. Many at once are not left to a thread that
- * is slow to make room. False: there is no other than `but`. */
-static bool keep_limit(struct http_loop *l, const struct connection *but, unsigned open,
-                       int64_t now_ms)
-{
-    struct http_loop *worst = find_worst(l, but, now_ms);
-    if (worst == l || open > l->limits->max_connections + SPARE_CONNECTIONS / 2)
-        return drop_victim(l, but, HTTP_DROP_MAX_CONNECTIONS, now_ms);
-    atomic_fetch_add(&worst->asked, 1);
-    http_loop_wake(worst);
-    return true;
-}
-
-/* What was known of its connections may be old by now: another one may have the worst. */
-static void do_asked(struct http_loop *l, int64_t now_ms)
-{
-    unsigned open;
-    unsigned asked = atomic_load(&l->asked) > 0 ? atomic_exchange(&l->asked, 0) : 0;
-    while (asked-- > 0 &&
-           (open = atomic_load(&l->limits->connections)) > l->limits->max_connections) {
-        (void)keep_limit(l, NULL, open, now_ms);
-        tell_oldest(l);
-    }
-}
-
-/* Has a peer sent anything since its last answer? Then it is in the middle of a request. */
-static void look_at(struct http_loop *l, struct connection *c, int64_t now_ms)
-{
-    struct tcp_info info;
-    socklen_t len = sizeof info;
-    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return;
-    if (now_ms - (int64_t)info.tcpi_last_data_recv > c->since_ms + TICKS_MS)
-        connections_asked(&l->connections, c, now_ms);
-}
-
-/* A reload may have changed them. */
-static void follow_limits(struct http_loop *l, int64_t now_ms)
-{
-    connections_set_timeouts(
-        &l->connections, atomic_load_explicit(&l->limits->header_timeout_ms, memory_order_relaxed),
-        atomic_load_explicit(&l->limits->idle_timeout_ms, memory_order_relaxed), now_ms);
-}
-
-/* Thousands of deadlines may fall together: not all in one turn, as good clients wait meanwhile. Fewer
- * than are accepted in one turn, so that those do not pile up instead. */
-static void tend(struct http_loop *l, int64_t now_ms)
-{
-    struct connection *c;
-    for (unsigned i = 0; i < LOOKS_PER_TURN; i++)
-        if ((c = connections_next_look(&l->connections, now_ms)) != NULL)
-            look_at(l, c, now_ms);
-    for (unsigned i = 0; i < DROPS_PER_TURN; i++)
-        if ((c = connections_late(&l->connections, now_ms)) != NULL)
-            drop(l, c,
-                 c->state == CONNECTION_IDLE ? HTTP_DROP_IDLE_TIMEOUT : HTTP_DROP_HEADER_TIMEOUT,
-                 now_ms);
-}
 
 /* -- what the library tells ------------------------------------------------------------------ */
 
@@ -219,37 +77,19 @@ static struct peer *peer_of(struct MHD_Connection *connection)
 
 static void opened(struct http_loop *l, struct MHD_Connection *connection, void **context)
 {
-    struct http_limits *limits = l->limits;
     int64_t now_ms = clock_mono_ms();
     struct peer *p = calloc(1, sizeof *p);
-    unsigned open = atomic_fetch_add(&limits->connections, 1) + 1;
     *context = p;
-    http_metrics_opened(l->answers.counters);
-    if (p == NULL) { /* it could not be held to any limit */
-        (void)shutdown(socket_of(connection), SHUT_RDWR);
-        return;
-    }
-    connections_add(&l->connections, &p->connection, socket_of(connection), now_ms);
-    if (limits->per_address != NULL) {
-        if (!per_address_enter(limits->per_address, address_of(connection), &p->counted)) {
-            drop(l, &p->connection, HTTP_DROP_PER_ADDRESS, now_ms);
-            return;
-        }
-    }
-    if (open > limits->max_connections && !keep_limit(l, &p->connection, open, now_ms))
-        drop(l, &p->connection, HTTP_DROP_MAX_CONNECTIONS, now_ms);
+    http_share_opened(&l->share, p != NULL ? &p->connection : NULL, socket_of(connection),
+                      address_of(connection), p != NULL ? &p->counted : NULL, now_ms);
 }
 
 static void closed(struct http_loop *l, struct MHD_Connection *connection, struct peer *p)
 {
-    http_metrics_closed(l->answers.counters);
-    if (p == NULL || p->connection.state != CONNECTION_DROPPED)
-        atomic_fetch_sub(&l->limits->connections, 1);
     if (p == NULL)
-        return;
-    if (p->counted)
-        per_address_leave(l->limits->per_address, address_of(connection));
-    connections_remove(&l->connections, &p->connection);
+        http_share_closed(&l->share, NULL, NULL);
+    else
+        http_share_closed(&l->share, &p->connection, p->counted ? address_of(connection) : NULL);
     free(p);
 }
 
@@ -284,7 +124,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         return MHD_NO;
     bool ok =
         http_answer(&l->answers, &p->request, connection, target, method, version, upload_size);
-    connections_asked(&l->connections, &p->connection, p->request.started_ns / NS_PER_MS);
+    connections_asked(&l->share.connections, &p->connection, p->request.started_ns / NS_PER_MS);
     return ok ? MHD_YES : MHD_NO;
 }
 
@@ -300,7 +140,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **pe
     if (taken_ms < atomic_load_explicit(&l->turned_ms, memory_order_relaxed))
         taken_ms = clock_mono_ms();
     (void)connection;
-    connections_answered(&l->connections, &p->connection, taken_ms);
+    connections_answered(&l->share.connections, &p->connection, taken_ms);
 }
 
 static void on_library_log(void *arg, const char *format, va_list args) PRINTF_LIKE(2, 0);
@@ -326,28 +166,25 @@ static void wait_a_moment(void)
     (void)nanosleep(&moment, NULL);
 }
 
-/* Somebody else took the files or the memory: make room by the end of a connection; without any,
- * wait. */
 static void make_room(struct http_loop *l, int64_t now_ms)
 {
     l->no_files = false;
-    if (!drop_victim(l, NULL, HTTP_DROP_OUT_OF_FILES, now_ms)) {
-        note_drop(l, HTTP_DROP_OUT_OF_FILES, now_ms);
+    if (!http_share_out_of_files(&l->share, now_ms))
         wait_a_moment();
-    }
 }
 
 static int32_t wait_ms(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
 {
     int64_t longest = finish_ms == CLOCK_NEVER ? LONGEST_WAIT_MS : FINISH_IDLE_MS / 4;
-    int64_t left = connections_next_ms(&l->connections) - now_ms;
+    int64_t left = connections_next_ms(&l->share.connections) - now_ms;
     return (int32_t)(left < 0 ? 0 : left < longest ? left : longest);
 }
 
 static bool finished(const struct http_loop *l, int64_t now_ms, int64_t finish_ms)
 {
-    return l->connections.count == 0 || now_ms >= finish_ms + FINISH_WAITING_MS ||
-           (now_ms >= finish_ms + FINISH_IDLE_MS && !connections_waits(&l->connections, finish_ms));
+    return l->share.connections.count == 0 || now_ms >= finish_ms + FINISH_WAITING_MS ||
+           (now_ms >= finish_ms + FINISH_IDLE_MS &&
+            !connections_waits(&l->share.connections, finish_ms));
 }
 
 /* The library takes EVENTS_AT_ONCE from the kernel. After just as many it waits for more, as long as it
@@ -356,7 +193,7 @@ static enum MHD_Result run(struct http_loop *l, int32_t wait)
 {
     MHD_UNSIGNED_LONG_LONG left;
     struct pollfd events = {.fd = l->epoll, .events = POLLIN};
-    if (l->connections.count + OTHER_EVENTS < EVENTS_AT_ONCE)
+    if (l->share.connections.count + OTHER_EVENTS < EVENTS_AT_ONCE)
         return MHD_run_wait(l->daemon, wait);
     bool at_once = MHD_get_timeout(l->daemon, &left) == MHD_YES && left == 0;
     if (!at_once)
@@ -385,13 +222,11 @@ static void *turn(void *arg)
             if (finished(l, now_ms, finish_ms))
                 break;
         }
-        follow_limits(l, now_ms);
-        tend(l, now_ms);
+        http_share_tend(&l->share, now_ms);
         registry_view_update(l->answers.registry, &l->answers.view); /* keep no old table alive */
         if (l->no_files)
             make_room(l, now_ms);
-        do_asked(l, now_ms);
-        tell_oldest(l);
+        http_share_do_asked(&l->share, now_ms);
         if (run(l, wait_ms(l, now_ms, finish_ms)) != MHD_YES)
             wait_a_moment();
     }
@@ -403,8 +238,8 @@ static struct MHD_Daemon *start_library(struct http_loop *l, int fd)
 {
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)(l->limits->max_connections + SPARE_CONNECTIONS),
-         NULL},
+        {MHD_OPTION_CONNECTION_LIMIT,
+         (intptr_t)(l->share.limits->max_connections + HTTP_SPARE_CONNECTIONS), NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)CONNECTION_MEMORY, NULL},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)http_leave_escaped, NULL},
         {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_target, l},
@@ -425,16 +260,16 @@ static bool add_wake(struct http_loop *l)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
-    l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    l->share.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     l->epoll = info != NULL ? info->epoll_fd : -1;
-    return l->wake >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->wake, &event) == 0;
+    return l->share.wake >= 0 && epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->share.wake, &event) == 0;
 }
 
 void http_loop_free(struct http_loop *l)
 {
     stop_library(l);
-    if (l->wake >= 0)
-        (void)close(l->wake);
+    if (l->share.wake >= 0)
+        (void)close(l->share.wake);
     registry_view_clear(&l->answers.view);
     free(l);
 }
@@ -447,25 +282,24 @@ struct http_loop *http_loop_start(int fd, struct http_limits *limits,
         error_set(reterr, "out of memory");
         return NULL;
     }
-    l->limits = limits;
+    http_share_init(&l->share, limits, answers->counters);
     l->answers = *answers;
-    l->wake = -1;
-    connections_init(&l->connections, atomic_load(&limits->header_timeout_ms),
-                     atomic_load(&limits->idle_timeout_ms));
     atomic_init(&l->finish_ms, CLOCK_NEVER);
     atomic_init(&l->turned_ms, clock_mono_ms());
-    atomic_init(&l->asked, 0);
-    tell_oldest(l);
-    l->next = atomic_load(&limits->loops);
     l->daemon = start_library(l, fd);
     if (l->daemon != NULL && add_wake(l) &&
         (errno = pthread_create(&l->thread, NULL, turn, l)) == 0) {
-        atomic_store(&limits->loops, l);
+        http_share_join(&l->share);
         return l;
     }
     error_set(reterr, "cannot start a thread for it: %s", strerror(errno));
     http_loop_free(l);
     return NULL;
+}
+
+void http_loop_wake(const struct http_loop *l)
+{
+    http_share_wake(&l->share);
 }
 
 void http_loop_finish(struct http_loop *l)

@@ -37,6 +37,7 @@
 #include "routes_reference.h"
 #include "serve/client_names.h"
 #include "serve/http_admin.h"
+#include "serve/http_limits.h"
 #include "serve/http_loop.h"
 #include "serve/unknown_ids.h"
 
