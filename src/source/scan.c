@@ -6,12 +6,12 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "consul/catalog.h"
 #include "consul/httpc.h"
 #include "source/cluster_watch.h"
+#include "source/scan_reply.h"
 
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_CAP_MS 30000
@@ -28,9 +28,6 @@
 #define LARGE_SHARE 5
 #define LATE_MS 1000
 
-/* A hundred times as many clusters as were measured. */
-#define VIEW_BODY_MAX ((size_t)1536 * 1024 * 1024)
-
 static const char *const states[VIEWS] = {
     [VIEW_ALL] = "any", [VIEW_CRITICAL] = "critical", [VIEW_WARNING] = "warning"};
 
@@ -45,161 +42,7 @@ static int64_t spaced(int64_t took_ms)
     return LARGE_SHARE * took_ms > LATE_MS ? LARGE_SHARE * took_ms : LATE_MS;
 }
 
-/* -- rows of nodes --------------------------------------------------------------------------- */
-
-/* Checks of whole nodes: each counts for every cluster with an instance there. There are few that
- * are not passing, and of the others none is asked for. */
-struct node_row {
-    uint64_t node;
-    uint64_t sum;
-};
-
-struct node_rows {
-    size_t count;
-    size_t room;
-    struct node_row row[];
-};
-
-static int compare_nodes(const void *a, const void *b)
-{
-    const struct node_row *x = a, *y = b;
-    return (x->node > y->node) - (x->node < y->node);
-}
-
-/* Out of memory leaves it out: then the regular read finds what it would have told. */
-static void add_node_row(struct view *v, const char *node, uint64_t sum)
-{
-    struct node_rows *n = v->nodes;
-    if (n == NULL || n->count == n->room) {
-        size_t room = n == NULL ? 16 : 2 * n->room;
-        struct node_rows *more = realloc(n, sizeof *n + room * sizeof n->row[0]);
-        if (more == NULL)
-            return;
-        more->count = n == NULL ? 0 : more->count;
-        more->room = room;
-        v->nodes = n = more;
-    }
-    n->row[n->count++] = (struct node_row){.node = hash_bytes(node, strlen(node)), .sum = sum};
-}
-
-/* Of the same node they stand side by side. */
-static void add_rows_of_node(const struct node_rows *n, uint64_t node, struct sight *out)
-{
-    size_t low = 0, high = n->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (n->row[middle].node < node)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < n->count && n->row[low].node == node; low++) {
-        out->rows.sum += n->row[low].sum;
-        out->rows.count++;
-    }
-}
-
-static void add_rows_of_nodes(const struct view *v, const struct cluster_watch *w,
-                              struct sight *out)
-{
-    if (v->nodes == NULL)
-        return;
-    for (size_t i = 0; i < w->node_count; i++)
-        add_rows_of_node(v->nodes, w->nodes[i], out);
-}
-
-/* -- what a reply says ----------------------------------------------------------------------- */
-
-/* Filters are ignored by what does not know them: the prefix is looked at here, too. */
-static void on_row(const struct check_row *row, void *arg)
-{
-    struct view *v = arg;
-    struct watch_context *x = v->scan->context;
-    const char *prefix = x->config->consul.service_prefix;
-    size_t len = strlen(prefix);
-    if (row->service_id[0] == '\0') {
-        struct rows_sum one = {.count = 0};
-        rows_sum_add(&one, row);
-        if (v->kind != VIEW_ALL)
-            add_node_row(v, row->node, one.sum);
-        return;
-    }
-    if (strncmp(row->service, prefix, len) != 0)
-        return;
-    const struct cluster_watch *w = x->find(x->arg, row->service + len);
-    if (w == NULL)
-        return; /* its name will be heard of, if it is a cluster */
-    rows_sum_add(&v->scan->seen[w->seen].next[v->kind].rows, row);
-}
-
-static bool on_body(void *arg, const char *bytes, size_t len)
-{
-    struct view *v = arg;
-    v->bytes += len;
-    if (v->bytes > VIEW_BODY_MAX)
-        return error_set(&v->rows.error, "the reply is larger than any sane one");
-    return check_rows_feed(&v->rows, bytes, len);
-}
-
-static bool is_worse(enum view_kind kind, const struct rows_sum *was, const struct rows_sum *is)
-{
-    return kind == VIEW_ALL ? is->count < was->count : is->count > was->count;
-}
-
-/* Fewer instances, or more that are not passing; and no read has told of that already. */
-static bool is_loss(const struct cluster_watch *w, enum view_kind kind, const struct sight *was,
-                    const struct sight *is)
-{
-    return was->known && is_worse(kind, &was->rows, &is->rows) &&
-           (!w->moved[kind] || is_worse(kind, &w->read[kind], &is->rows));
-}
-
-/* Was the cluster read since it looks so? What is queued for its first read will be. */
-static bool compare(struct view *v, struct seen *seen)
-{
-    struct cluster_watch *w = seen->watch;
-    struct sight *now = &seen->now[v->kind];
-    struct sight is = seen->next[v->kind];
-    seen->next[v->kind] = (struct sight){.known = false};
-    add_rows_of_nodes(v, w, &is);
-    is.known = true;
-    bool differs = !now->known || !rows_sum_equal(&now->rows, &is.rows);
-    if (w->moved[v->kind])
-        differs |= !rows_sum_equal(&w->read[v->kind], &is.rows);
-    if (is_loss(w, v->kind, now, &is))
-        cluster_watch_note_loss(w);
-    w->moved[v->kind] = false;
-    *now = is;
-    if (v->kind == VIEW_ALL)
-        w->rows = is.rows.count;
-    return differs && (w->was_read || w->read_call != NULL);
-}
-
-/* Returns how many clusters are to be read. None is before all that lose members here are noted. */
-static size_t take_view(struct view *v)
-{
-    struct scan *s = v->scan;
-    size_t changed = 0;
-    if (v->nodes != NULL)
-        qsort(v->nodes->row, v->nodes->count, sizeof v->nodes->row[0], compare_nodes);
-    for (size_t i = 0; i < s->count; i++) {
-        if (!compare(v, &s->seen[i]))
-            continue;
-        changed++;
-        cluster_watch_check(s->seen[i].watch);
-    }
-    return changed;
-}
-
 /* -- asking ---------------------------------------------------------------------------------- */
-
-/* What a reply that did not come to its end said is forgotten. */
-static void clear_reply(struct view *v)
-{
-    check_rows_clear(&v->rows);
-    free(v->nodes);
-    v->nodes = NULL;
-}
 
 static void note_working(struct scan *s)
 {
@@ -225,8 +68,7 @@ static void fail(struct view *v, const struct httpc_reply *reply, const char *er
     if (reply != NULL && reply->status == 403 && watch_context_refused(x))
         backoff_reset(&v->backoff);
     int64_t wait = backoff_next_ms(&v->backoff, &x->jitter);
-    for (size_t i = 0; i < v->scan->count; i++)
-        v->scan->seen[i].next[v->kind] = (struct sight){.known = false};
+    scan_reply_forget(v);
     if (log_complaint_begins(&v->scan->complaint, httpc_now(x->httpc), &left_out))
         LOG_WARN(
             "cannot follow the checks in Consul: clusters are read in turn, what is served stays",
@@ -305,14 +147,14 @@ static void on_view(void *arg, const struct httpc_reply *reply)
         backoff_reset(&v->backoff);
         v->failing = false;
         note_working(v->scan);
-        changed = take_view(v);
+        changed = scan_reply_take(v);
         /* Back: a restored snapshot, or another server. That one is not to be waited for. */
         v->index = reply->index < v->index ? 0 : reply->index;
         int64_t at = next_ms(v, changed);
         if (at != CLOCK_NEVER)
             httpc_timer_set(v->scan->context->httpc, &v->timer, at);
     }
-    clear_reply(v);
+    scan_reply_clear(v);
     send_waiting(v->scan);
 }
 
@@ -332,15 +174,14 @@ static void send_view(void *arg)
     buf_init(&path, 8192);
     v->asked_ms = httpc_now(x->httpc);
     v->wanted = false;
-    v->bytes = 0;
     plan_registrations(v);
-    check_rows_init(&v->rows, on_row, v);
+    scan_reply_begin(v);
     if (catalog_checks_path(&path, x->config, states[v->kind], v->kind != VIEW_ALL, &read)) {
         struct httpc_request request = {.method = "GET",
                                         .path = buf_text(&path),
                                         .timeout_ms = catalog_timeout_ms(&read) + VIEW_EXTRA_MS,
                                         .blocking = !is_short(v),
-                                        .on_body = on_body,
+                                        .on_body = scan_reply_on_body,
                                         .op = CONSUL_OP_CHECKS};
         v->call = httpc_send(x->httpc, &request, on_view, v);
     }
@@ -425,7 +266,7 @@ void scan_stop(struct scan *s)
         struct view *v = &s->views[i];
         httpc_cancel(s->context->httpc, v->call);
         httpc_timer_cancel(s->context->httpc, &v->timer);
-        clear_reply(v);
+        scan_reply_clear(v);
         v->call = NULL;
         v->waiting = false;
         v->index = 0;
