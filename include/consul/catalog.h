@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "consul/check_rows.h"
 #include "model/admission.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 
 struct config;
 struct error;

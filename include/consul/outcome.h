@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 
 /* Why a request was of no use: by curl's CURLcode when it did not come to its end, else by the
  * status. `too_large`: its reply was. */

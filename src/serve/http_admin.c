@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "model/metrics.h"
 #include "serve/client_names.h"
 #include "serve/http_answer.h"

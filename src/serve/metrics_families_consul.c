@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "serve/metrics_families.h"
 #include "serve/metrics_lines.h"
 

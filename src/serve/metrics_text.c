@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "model/metrics.h"
 #include "serve/accept.h"
 #include "serve/metrics_families.h"

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "base/buf.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "model/metrics.h"
 #include "serve/client_names.h"
 #include "serve/escape.h"

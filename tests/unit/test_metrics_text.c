@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "base/process.h"
 #include "model/cluster_id.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "model/endpoint.h"
 #include "model/metrics.h"
 #include "model/report.h"

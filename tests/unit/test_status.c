@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "model/metrics.h"
 #include "model/report.h"
 #include "model/table.h"
