@@ -14,7 +14,7 @@
  * the watch (a slow one) is made again, and that one counts, whatever its index.
  *
  * Ownership  The owner frees what cluster_watch_new() gave; see watch_context.gone.
- * Threads    The httpc thread (or the main thread before it runs).
+ * Threads    Those of watch_context.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -36,74 +36,12 @@
 #include "model/cluster_id.h"
 #include "model/consul_metrics.h"
 #include "model/mass_loss.h"
-#include "source/progress.h"
-#include "source/reads.h"
 #include "source/wakes.h"
+#include "source/watch_context.h"
 
+struct cluster;
 struct config;
-struct error;
-struct httpc;
 struct httpc_call;
-struct merge;
-struct claims;
-
-struct cluster_watch;
-
-/* How changes are noticed. */
-enum watch_plan {
-    PLAN_NONE, /* not yet: nobody knows how many clusters there are */
-    PLAN_EACH, /* every cluster has a blocking query */
-    PLAN_SCAN, /* the checks of the datacenter say which clusters to read again */
-};
-
-/* What all clusters share. */
-struct watch_context {
-    const struct config *config;
-    struct httpc *httpc;
-    struct merge *merge;
-    struct jitter jitter;
-    /* A cluster was answered for (or failed) for the first time, or was read for the first time. */
-    void (*progress)(void *arg);
-    /* The cluster has ended. The owner frees the watch (true), or restarts it because its name
-     * is still listed (false). */
-    bool (*gone)(void *arg, struct cluster_watch *w);
-    /* The watch of that cluster, or NULL. */
-    struct cluster_watch *(*find)(void *arg, const char *id);
-    /* Consul refuses further connections. */
-    void (*refused)(void *arg);
-    /* It answers after it refused. */
-    void (*recovered)(void *arg);
-    void *arg;
-
-    enum watch_plan plan;
-    bool scan_fails; /* PLAN_SCAN without its scan */
-    struct reads reads;
-    struct claims *claims;                 /* of all clusters */
-    struct cluster_watch *first_reclaimed; /* others whose list may change by it */
-    struct bucket wakes;                   /* of all watches together */
-    unsigned clusters;
-    unsigned unseen;     /* of them: the scan does not show all of their instances */
-    unsigned unanswered; /* of them: neither read nor failed so far */
-    unsigned unread;     /* of them: never read so far */
-    unsigned failing;
-    struct log_complaint complaint; /* of them */
-    struct log_limit token_limit;
-    struct mass_loss mass_loss;
-    struct progress long_work;
-    struct progress rereads;
-};
-
-/* False when out of memory; clear it in any case. */
-bool watch_context_init(struct watch_context *x, const struct config *config, struct httpc *httpc,
-                        struct merge *merge) MUST_CHECK;
-void watch_context_clear(struct watch_context *x);
-
-/* Says how far all is: in metrics, and when it takes long in the log. After every event that may have
- * changed something. */
-void watch_context_report(struct watch_context *x);
-
-/* After a 403: the token file may hold another token by now. True when it does. */
-bool watch_context_refused(struct watch_context *x);
 
 struct cluster_watch {
     char id[CLUSTER_ID_SIZE];
@@ -168,14 +106,6 @@ bool cluster_watch_restore(struct cluster_watch *w, const struct cluster *c) MUS
 /* Begins anew, as a cluster that never had an address. */
 void cluster_watch_restart(struct cluster_watch *w);
 
-/* Wants an authoritative read at that time, instead of the one planned... */
-void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms);
-/* ... or soon, because something else said that the cluster changed. */
-void cluster_watch_check(struct cluster_watch *w);
-
-/* It loses members, by a reply of its own or as the scan sees it. */
-void cluster_watch_note_loss(struct cluster_watch *w);
-
 /* x->config was `old` until now. */
 void cluster_watch_follow_config(struct cluster_watch *w, const struct config *old);
 
@@ -185,7 +115,28 @@ void cluster_watch_give_up(struct cluster_watch *w);
 /* The plan is another one now. */
 void cluster_watch_follow_plan(struct cluster_watch *w);
 
+/* -- when it is read (cluster_watch_schedule.c) -------------------------------------------------- */
+
+/* Between two reads of one cluster, however often it flaps. */
+#define READ_SPACING_MS 100
+
+/* How long until its next regular read. Each time a bit else, so that they spread. */
+int64_t cluster_watch_sweep_ms(const struct cluster_watch *w);
+
+/* Wants an authoritative read at that time, instead of the one planned... */
+void cluster_watch_read_at(struct cluster_watch *w, int64_t at_ms);
+/* ... or then, or with the regular one when that comes first; but not later than one that is wanted
+ * soon... */
+void cluster_watch_plan_read(struct cluster_watch *w, int64_t ask_at_ms);
+/* ... or soon, because something else said that the cluster changed. */
+void cluster_watch_check(struct cluster_watch *w);
+
 /* The scan works no longer, or again: the regular read is made sooner, or later. */
 void cluster_watch_plan_sweep(struct cluster_watch *w);
+
+/* A read or a watch failed: the next try is a read, with backoff. `status`: of the reply, or 0. */
+void cluster_watch_failed(struct cluster_watch *w, long status, const char *error);
+/* A read was good. */
+void cluster_watch_succeeded(struct cluster_watch *w);
 
 #endif

@@ -50,6 +50,10 @@ enum read_end {
     READ_CANCELLED,
 };
 
+/* Is this status of a reply (0: there was none) one of a Consul that is away or has enough, not of the
+ * cluster that was asked for? */
+bool reads_is_refusal(long status);
+
 void reads_init(struct reads *r, struct httpc *httpc, bool (*send)(struct cluster_watch *w));
 void reads_clear(struct reads *r);
 

@@ -18,7 +18,7 @@
  * a read in between is not like the later one, and then another is made.
  *
  * What no view shows is found by the regular reads: a port edited under the same service ID, and
- * services without checks; the latter are read more often (cluster_watch.c).
+ * services without checks; the latter are read more often (cluster_watch_schedule.c).
  *
  * Figures, Consul 1.22.0 dev agent, 3 instances with one check each, CPU of the agent:
  *

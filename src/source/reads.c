@@ -16,6 +16,11 @@
 /* Not one cluster that Consul cannot give, but Consul. */
 #define REFUSED_GAP_MS 160
 
+bool reads_is_refusal(long status)
+{
+    return status == 0 || status == 429 || status >= 500;
+}
+
 static void report(const struct reads *r)
 {
     consul_metrics_reads(httpc_metrics(r->httpc), r->waiting, r->running, r->gap_ms);

@@ -135,7 +135,7 @@ static bool compare(struct view *v, struct seen *seen)
     if (w->moved[v->kind])
         differs |= !rows_sum_equal(&w->read[v->kind], &is.rows);
     if (is_loss(w, v->kind, now, &is))
-        cluster_watch_note_loss(w);
+        watch_context_note_loss(w->context, &w->loss);
     w->moved[v->kind] = false;
     *now = is;
     if (v->kind == VIEW_ALL)

@@ -5,7 +5,7 @@
  * of its own. A name that leaves the list only makes its cluster be read again: a cluster ends by
  * what its own reads say, never by the names list, which ACLs or a reset agent may cut.
  *
- * Which reads are made when is decided in cluster_watch.c; the first complete read is when the
+ * Which reads are made when is decided in cluster_watch_schedule.c; the first complete read is when the
  * names are known and each named cluster was read (or failed) once.
  *
  * With up to consul.max_watches clusters each has a blocking query, with more of them the checks of
@@ -26,6 +26,7 @@
 #include "consul/catalog.h"
 #include "consul/httpc.h"
 #include "model/cluster_id.h"
+#include "source/cluster_read.h"
 #include "source/cluster_watch.h"
 #include "source/merge.h"
 #include "source/scan.h"
@@ -618,7 +619,7 @@ static struct source *start(const struct config *config, struct httpc *httpc, st
     struct source *s = calloc(1, sizeof *s);
     if (s == NULL)
         goto fail;
-    bool ok = watch_context_init(&s->context, config, httpc, merge);
+    bool ok = watch_context_init(&s->context, config, httpc, merge, cluster_read_send);
     s->context.find = find_watch;
     s->context.progress = on_progress;
     s->context.gone = on_gone;
