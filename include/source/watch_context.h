@@ -40,7 +40,8 @@ struct watch_context {
     struct httpc *httpc;
     struct merge *merge;
     struct jitter jitter;
-    /* A cluster was answered for (or failed) for the first time, or was read for the first time. */
+    /* A cluster was answered for (or failed) for the first time, or was read for the first time, or
+     * a list of the names was taken. */
     void (*progress)(void *arg);
     /* The cluster has ended. The owner frees the watch (true), or restarts it because its name
      * is still listed (false). */
@@ -53,6 +54,7 @@ struct watch_context {
     void (*recovered)(void *arg);
     void *arg;
 
+    bool http2; /* as Consul answered for the names last */
     enum watch_plan plan;
     bool scan_fails; /* PLAN_SCAN without its scan */
     struct reads reads;
