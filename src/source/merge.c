@@ -157,14 +157,15 @@ static bool put(struct merge *m, const struct cluster *old, const struct cluster
 /* What about a cluster is new. */
 enum news {
     NEWS_NONE,
-    NEWS_REPORTS, /* only what is reported of its instances, and when it ends */
+    NEWS_REPORTS, /* only its notes: what is reported of its instances, and when it ends */
     NEWS_CLAIMS,  /* what is withheld: who came or went is not in the list */
     NEWS_LIST,    /* the list, the state, or why it is held */
 };
 
-static bool same_reports(const struct cluster_notes *n, const struct cluster_parts *p)
+static bool same_notes(const struct cluster_notes *n, const struct cluster_parts *p)
 {
-    return n->gone_ms == p->gone_ms && n->reports.len == p->reports.len &&
+    return n->gone_ms == p->gone_ms && n->unpinned == p->unpinned &&
+           n->reports.len == p->reports.len &&
            (p->reports.len == 0 || memcmp(n->reports.data, p->reports.data, p->reports.len) == 0);
 }
 
@@ -176,7 +177,7 @@ static enum news compare(const struct cluster *old, const struct cluster_parts *
         return NEWS_CLAIMS;
     if (old->pinned != p->pinned || old->notes->unregistered != p->unregistered)
         return NEWS_LIST;
-    return same_reports(old->notes, p) ? NEWS_NONE : NEWS_REPORTS;
+    return same_notes(old->notes, p) ? NEWS_NONE : NEWS_REPORTS;
 }
 
 /* Whether pinned or not. */
