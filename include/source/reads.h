@@ -11,7 +11,7 @@
  *    together, and is at full speed two seconds after it is back.
  *
  * Ownership  struct reads is embedded in the watch_context, its links in the cluster_watch.
- * Threads    Those of cluster_watch.h.
+ * Threads    Those of watch_context.h.
  * Cost       One uncached read takes 0.2 to 0.25 ms of a core in Consul when many follow one
  *            another, and 1 ms or more when it comes alone (1.22, measured).
  *
@@ -61,8 +61,8 @@ void reads_clear(struct reads *r);
 void reads_want(struct reads *r, struct cluster_watch *w);
 void reads_withdraw(struct reads *r, struct cluster_watch *w);
 
-/* True when a time of refusals is over with it. The one end of every read that was sent. The next one follows, unless it was cancelled: that is
- * done when all is ending. */
+/* The one end of every read that was sent; the next one follows. True when a time of refusals is over
+ * with it. */
 bool reads_end(struct reads *r, enum read_end how);
 
 /* Has Consul refused so often that those who wait need not be asked for? */

@@ -94,6 +94,8 @@ bool reads_end(struct reads *r, enum read_end how)
     }
     if (how != READ_CANCELLED)
         go_on(r);
+    else if (r->waiting > 0) /* not at once: those who wait may be cancelled next */
+        httpc_timer_set(r->httpc, &r->timer, httpc_now(r->httpc));
     bool recovered = r->refused && r->gap_ms == 0;
     r->refused = (r->refused || r->gap_ms >= REFUSED_GAP_MS) && !recovered;
     return recovered;

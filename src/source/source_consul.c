@@ -115,6 +115,10 @@ static bool adopt(const struct cluster *c, void *arg)
         return true;
     struct cluster_watch *w = watches_add(&s->watches, c->id);
     if (w == NULL || !cluster_watch_restore(w, c)) {
+        if (w != NULL) { /* what is watched without its list would take it away */
+            watches_take_out(&s->watches, w);
+            cluster_watch_free(w);
+        }
         s->out_of_memory = true;
         return false;
     }

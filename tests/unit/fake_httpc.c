@@ -101,6 +101,9 @@ static void note_pending_reads(struct httpc *h)
 struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *request,
                               httpc_done *done, void *arg)
 {
+    struct httpc_call *call = calloc(1, sizeof *call);
+    if (call == NULL) /* as the real one */
+        return NULL;
     size_t room = h->request_count;
     if ((room & (room - 1)) == 0) { /* a power of two: full */
         size_t size = (room == 0 ? 1 : 2 * room) * sizeof *h->requests;
@@ -111,7 +114,6 @@ struct httpc_call *httpc_send(struct httpc *h, const struct httpc_request *reque
                               .path = copy_of(request->path),
                               .body = request->body != NULL ? copy_of(request->body) : NULL,
                               .at_ms = h->now_ms};
-    struct httpc_call *call = checked(calloc(1, sizeof *call));
     *call = (struct httpc_call){.done = done,
                                 .on_body = request->on_body,
                                 .arg = arg,

@@ -222,7 +222,7 @@ TEST(test_reads__who_withdraws_is_not_read)
     assert_int_equal(order[3], 5);
 }
 
-TEST(test_reads__what_is_cancelled_is_followed_by_none)
+TEST(test_reads__what_is_cancelled_is_followed_by_the_next_a_moment_later)
 {
     want(0, 6);
     reads_end(&reads, READ_CANCELLED);
@@ -230,6 +230,8 @@ TEST(test_reads__what_is_cancelled_is_followed_by_none)
     assert_int_equal(sent, 2);
     assert_int_equal(reads.running, 0);
     assert_int_equal(reads.gap_ms, 0);
+    fake_run(httpc, 1);
+    assert_int_equal(sent, 4);
 }
 
 TEST(test_reads__what_could_not_be_sent_is_not_under_way)
@@ -276,8 +278,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reads__a_refusal_is_waited_out_even_when_nobody_waits,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_reads__who_withdraws_is_not_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_reads__what_is_cancelled_is_followed_by_none, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_reads__what_is_cancelled_is_followed_by_the_next_a_moment_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reads__what_could_not_be_sent_is_not_under_way, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_reads__can_be_cleared_before_it_was_begun, setup,

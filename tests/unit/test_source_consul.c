@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "config_of.h"
 #include "fake_httpc.h"
+#include "heap.h"
 #include "model/registry.h"
 #include "model/table.h"
 #include "source/merge.h"
@@ -1195,6 +1196,25 @@ TEST(test_source_consul__restored_members_get_their_delay)
     assert_serves("a", "live 2");
 }
 
+/* Wherever memory is refused once: what is watched without its list would take it away. */
+TEST(test_source_consul__restored_members_get_their_delay_also_without_memory)
+{
+    size_t refuse = 0, taken;
+    do {
+        prepare(NULL, NULL);
+        restore_two("a", "10.0.0.1:9876", "10.0.0.2:9876");
+        names("a");
+        instances("a", "1+");
+        start();
+        heap_watch(++refuse);
+        fake_run(httpc, 5000);
+        taken = heap_watched().taken;
+        assert_string_equal(strpbrk(served("a"), " "), " 1 2");
+        (void)teardown(NULL);
+        (void)setup(NULL);
+    } while (refuse < taken);
+}
+
 TEST(test_source_consul__restored_clusters_that_consul_does_not_know_end_after_their_delays)
 {
     prepare(NULL, NULL);
@@ -1440,6 +1460,32 @@ TEST(test_source_consul__a_cluster_that_was_pinned_is_like_any_once_it_was_seen)
     instances("a", "");
     fake_run(httpc, 4 * MINUTE);
     assert_serves("a", "held 1");
+}
+
+TEST(test_source_consul__who_waits_is_read_although_those_being_read_are_pinned)
+{
+    static const char *const ids[] = {"a", "b", "c"};
+    char pinned[128] = "static_clusters=";
+    const char *waits = NULL;
+    prepare(NULL, NULL);
+    names("a b c");
+    start();
+    fake_run(httpc, 1000);
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        char path[64];
+        size_t len = strlen(pinned);
+        (void)snprintf(path, sizeof path, HEALTH "%s", ids[i]);
+        if (fake_pending(httpc, path) == NULL)
+            waits = ids[i];
+        else
+            (void)snprintf(pinned + len, sizeof pinned - len, "%s%s=10.0.0.7:9876",
+                           pinned[len - 1] == '=' ? "" : ",", ids[i]);
+    }
+    assert_non_null(waits);
+    instances(waits, "1+");
+    reload(pinned, NULL);
+    fake_run(httpc, 1000);
+    assert_serves(waits, "live 1");
 }
 
 TEST(test_source_consul__an_excluded_cluster_is_read_no_more_and_found_again)
@@ -1718,6 +1764,12 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(
             test_source_consul__who_was_pinned_and_is_failing_keeps_its_delay, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__restored_members_get_their_delay_also_without_memory, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(
+            test_source_consul__who_waits_is_read_although_those_being_read_are_pinned, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
