@@ -49,7 +49,8 @@ void mass_loss_forget(struct mass_loss *m, struct loss *cluster);
 
 /* How long a member must have been leaving, or a cluster empty, before it may go... */
 int64_t mass_loss_floor(const struct mass_loss *m, unsigned clusters, int64_t now_ms);
-/* ... and how long it must once this cluster, too, has lost a good member. */
+/* ... and how long it must once this cluster, too, has lost a good member; not below the other one.
+ * What is older than the window is forgotten, be it this cluster's. */
 int64_t mass_loss_floor_losing(struct mass_loss *m, const struct loss *cluster, unsigned clusters,
                                int64_t now_ms);
 

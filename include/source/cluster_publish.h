@@ -6,7 +6,7 @@
  * A change that found no memory stays noted (unpublished) and is made with the next reply, which
  * is then wanted soon.
  *
- * Threads  Those of cluster_watch.h.
+ * Threads  Those of watch_context.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -36,6 +36,6 @@ bool cluster_reply_observe(struct cluster_watch *w, struct catalog_health *h,
                            bool authoritative) MUST_CHECK;
 
 /* By which delays `c` wants it judged. */
-struct admission_options admission_options_of(const struct config *c);
+struct admission_options cluster_reply_delays(const struct config *c);
 
 #endif

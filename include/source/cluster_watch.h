@@ -34,7 +34,7 @@
 #include "consul/check_rows.h"
 #include "model/admission.h"
 #include "model/cluster_id.h"
-#include "model/consul_metrics.h"
+#include "model/consul_report.h"
 #include "model/mass_loss.h"
 #include "source/wakes.h"
 #include "source/watch_context.h"
@@ -115,7 +115,7 @@ void cluster_watch_give_up(struct cluster_watch *w);
 /* The plan is another one now. */
 void cluster_watch_follow_plan(struct cluster_watch *w);
 
-/* -- when it is read (cluster_watch_schedule.c) -------------------------------------------------- */
+/* -- when it is read, and how that went (cluster_watch_schedule.c) ------------------------------- */
 
 /* Between two reads of one cluster, however often it flaps. */
 #define READ_SPACING_MS 100

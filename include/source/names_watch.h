@@ -3,8 +3,8 @@
  *
  * Each service nameServer<cluster-id> is one; the prefix is consul.service_prefix. What a reply lists
  * goes to the watches (watches.h), and the plan is chosen by how many they are. Names that hold no
- * cluster id, and that ACLs hide some, are said once. A reply is taken as a whole or not at all; one
- * whose index went back proves nothing, but makes all clusters be read.
+ * cluster id, and that ACLs hide some, are said once. One whose index went back proves nothing,
+ * but makes all clusters be read.
  *
  * Ownership  struct names_watch is embedded in its owner.
  * Threads    Those of watch_context.h.

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "model/metrics.h"
+#include "model/registry.h"
 #include "serve/http_limits.h"
 
 /* Per connection, for request and reply head; a request with more gets 431. Room for a request line of

@@ -62,7 +62,7 @@ static void note_seen(struct cluster_watch *w, struct catalog_health *h)
     h->nodes = nodes; /* freed with the reply */
 }
 
-struct admission_options admission_options_of(const struct config *c)
+struct admission_options cluster_reply_delays(const struct config *c)
 {
     return (struct admission_options){.settle_ms = c->admission.settle_ms,
                                       .leave_delay_ms = c->admission.leave_delay_ms,
@@ -74,7 +74,7 @@ bool cluster_reply_observe(struct cluster_watch *w, struct catalog_health *h, bo
     struct watch_context *x = w->context;
     const struct config *c = x->config;
     int64_t now = httpc_now(x->httpc);
-    struct admission_options options = admission_options_of(c);
+    struct admission_options options = cluster_reply_delays(c);
     struct observation o = {.instances = h->instances,
                             .count = h->count,
                             .unusable = h->unusable,

@@ -84,7 +84,7 @@ void cluster_watch_follow_plan(struct cluster_watch *w)
 void cluster_watch_follow_config(struct cluster_watch *w, const struct config *old)
 {
     const struct config *new = w->context->config;
-    const struct admission_options from = admission_options_of(old), to = admission_options_of(new);
+    const struct admission_options from = cluster_reply_delays(old), to = cluster_reply_delays(new);
     bool judged_anew = old->consul.accept != new->consul.accept ||
                        strcmp(old->consul.address_from, new->consul.address_from) != 0;
     bool same = from.settle_ms == to.settle_ms && from.leave_delay_ms == to.leave_delay_ms &&

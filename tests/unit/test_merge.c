@@ -496,6 +496,16 @@ TEST(test_merge__what_was_pinned_is_served_until_another_source_knows_better)
     assert_string_equal(served("a"), "10.0.0.2:1");
 }
 
+TEST(test_merge__that_a_list_was_pinned_is_no_more_is_told_without_a_change)
+{
+    set_alone("a", CLUSTER_LIVE, true, "10.0.0.1:1");
+    assert_true(unpin("a", "10.0.0.1:1"));
+    uint64_t before = merge_find(merge, "a")->notes->change.count;
+    set_alone("a", CLUSTER_RESTORED, false, "10.0.0.1:1");
+    assert_false(merge_find(merge, "a")->notes->unpinned);
+    assert_true(merge_find(merge, "a")->notes->change.count == before);
+}
+
 TEST(test_merge__what_is_not_pinned_cannot_be_unpinned)
 {
     set_alone("a", CLUSTER_LIVE, false, "10.0.0.1:1");
@@ -694,6 +704,9 @@ int main(void)
             test_merge__a_failure_of_what_is_pinned_or_unknown_is_nobodys, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_merge__a_failure_without_memory_is_told_with_the_next_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_merge__that_a_list_was_pinned_is_no_more_is_told_without_a_change, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
