@@ -18,9 +18,11 @@
  *               apart, say it. (A reset stream answers 200 [].)
  *  G  gone      After that the list is held for gone_delay; an authoritative read at its end
  *               ends the cluster.
- *  U  unpin     A list that was the config's, and is so no more, was taken out on purpose: with the
- *               first good instance those members leave that an authoritative read does not have at
- *               all, without delay, and there is no gone_delay. Those it has are members like others.
+ *  U  unpin     A list that was the config's, and is so no more, was taken out on purpose: a member of
+ *               it that Consul never had since leaves without leave_delay once another is good, and
+ *               not before, and a list of such members alone ends without gone_delay; both only by
+ *               authoritative reads, and in a mass loss not either. Once Consul has had it, it is a
+ *               member like others.
  *
  * Authoritative means: read without an index and without a cache, from the servers themselves
  * (contract of Consul's /v1/health/service: such a read bypasses streaming). It proves what was so
@@ -59,7 +61,7 @@ struct observation {
     bool authoritative;      /* see above */
     int64_t asked_ms;        /* when it was asked for */
     int64_t leave_floor_ms;  /* nobody leaves, and nothing ends, in less than this (mass loss) */
-    int64_t losing_floor_ms; /* the same, when this one itself says that a good member is not */
+    int64_t losing_floor_ms; /* not below it: when this one itself says that a good member is not */
 };
 
 struct admission_options {
@@ -73,6 +75,7 @@ struct member {
     bool leaving;
     bool registered;     /* in the last observation */
     bool maintenance;    /* why it leaves */
+    bool unpinned;       /* rule U: Consul never had it */
     int64_t since_ms;    /* leaving: since when */
     int64_t from_ms;     /* leaving: its delay counts from then, as a hold starts it anew */
     int64_t leave_at_ms; /* leaving: not before */
@@ -85,7 +88,7 @@ struct admission {
     int64_t emptied_ms; /* first authoritative "nothing registered", or CLOCK_NEVER */
     int64_t gone_at_ms; /* confirmed: when the cluster ends, or CLOCK_NEVER */
     bool unregistered;  /* the last observation had nothing registered */
-    bool unpinned;      /* rule U; until an authoritative read has a good instance */
+    bool unpinned;      /* some member is; gone: all were */
 };
 
 struct decision {
@@ -99,9 +102,11 @@ struct decision {
 void admission_init(struct admission *a);
 void admission_clear(struct admission *a);
 
-/* Starts from a list that was good before a restart (state CLUSTER_RESTORED), or that was the
- * config's (then set a->unpinned). */
+/* Starts from a list that was good before a restart (state CLUSTER_RESTORED). */
 bool admission_restore(struct admission *a, const struct endpoint *list, size_t count) MUST_CHECK;
+
+/* After that: it was not good before a restart but the config's, which has it no more. */
+void admission_unpin(struct admission *a);
 
 /* The delays are others from now on. One that runs and becomes longer is counted from its start; one
  * that becomes shorter from now, unless it ends sooner as it was: nobody leaves earlier than under

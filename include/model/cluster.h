@@ -54,7 +54,7 @@ struct cluster_notes {
     struct reports reports; /* of its instances; none when restored, pinned or not read yet */
     unsigned troubles;      /* of them: verdict_is_trouble() */
     unsigned contested;     /* of them: another cluster claims the address, too */
-    bool unpinned;          /* its list is the config's, which has it no more */
+    bool unpinned;          /* some of its list is the config's, which has it no more */
     bool unregistered;      /* HELD, and nothing is registered: it ends... */
     int64_t gone_ms;        /* ... not before (monotonic); CLOCK_NEVER: not confirmed yet; else 0 */
 };

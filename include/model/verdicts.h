@@ -23,7 +23,6 @@ struct judged {
     const char *cluster;
     const struct admission *admission;
     const struct claims *claims;    /* NULL: no other has a good claim on the list */
-    bool unpinned;                  /* its list is of the config, which has it no more */
     const struct endpoint *granted; /* sorted: what is served */
     size_t granted_count;
     struct reports before; /* as judged last: the names of those that are registered no longer */

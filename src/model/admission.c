@@ -34,6 +34,29 @@ bool admission_restore(struct admission *a, const struct endpoint *list, size_t 
     return true;
 }
 
+void admission_unpin(struct admission *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        a->members[i].unpinned = true;
+    a->unpinned = a->count > 0;
+}
+
+static bool all_unpinned(const struct member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!members[i].unpinned)
+            return false;
+    return count > 0;
+}
+
+static bool any_unpinned(const struct member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (members[i].unpinned)
+            return true;
+    return false;
+}
+
 static int64_t later(int64_t now_ms, int64_t delay_ms)
 {
     return delay_ms > CLOCK_NEVER - now_ms ? CLOCK_NEVER : now_ms + delay_ms;
@@ -58,12 +81,14 @@ bool admission_change_delays(struct admission *a, const struct admission_options
         if (!m->leaving)
             continue;
         runs = true;
+        if (m->unpinned)
+            continue;
         m->leave_at_ms =
             m->maintenance
                 ? change_delay(m->leave_at_ms, from->settle_ms, to->settle_ms, now_ms)
                 : change_delay(m->leave_at_ms, from->leave_delay_ms, to->leave_delay_ms, now_ms);
     }
-    if (!a->unpinned)
+    if (!all_unpinned(a->members, a->count))
         a->gone_at_ms = change_delay(a->gone_at_ms, from->gone_delay_ms, to->gone_delay_ms, now_ms);
     return runs;
 }
@@ -102,15 +127,24 @@ static size_t drop_duplicates(struct instance *list, size_t count)
     return kept;
 }
 
+/* Rule U. Its first read proves already that Consul does not have it. */
+static void judge_unpinned(struct member *m, int64_t asked_ms)
+{
+    if (m->leaving)
+        return;
+    m->leaving = true;
+    m->since_ms = m->from_ms = m->leave_at_ms = asked_ms;
+}
+
 /* Rule L, the start of leaving and its end. `seen` is NULL when not registered any more. */
 static void judge_member(struct member *m, const struct instance *seen,
                          const struct admission_options *options, int64_t now_ms)
 {
-    m->registered = seen != NULL;
-    if (seen != NULL && seen->health == HEALTH_GOOD) {
-        m->leaving = false;
+    bool good = seen != NULL && seen->health == HEALTH_GOOD;
+    if (good || m->unpinned)
+        m->leaving = m->unpinned = false;
+    if (good)
         return;
-    }
     bool maintenance = seen != NULL && seen->health == HEALTH_MAINTENANCE;
     bool failing = seen != NULL && seen->health == HEALTH_BAD;
     int64_t at = later(now_ms, maintenance ? options->settle_ms : options->leave_delay_ms);
@@ -137,12 +171,12 @@ struct judging {
     size_t seen_count;
     struct member *members;
     size_t count;
-    bool unpinned;
     bool any_good;
     bool any_registered;     /* of the members */
     bool any_was_registered; /* of the members, before */
     bool joined;
     bool left;
+    bool replaced; /* one of them by rule U */
     bool losing;
     int64_t floor_ms;
     int64_t next_leave_ms;
@@ -160,7 +194,6 @@ static bool judging_init(struct judging *j, const struct admission *a)
     if (a->count > 0)
         memcpy(j->members, a->members, a->count * sizeof *j->members);
     j->count = a->count;
-    j->unpinned = a->unpinned;
     if (o->count > 0)
         memcpy(j->seen, o->instances, o->count * sizeof *j->seen);
     qsort(j->seen, o->count, sizeof *j->seen, compare_instances);
@@ -173,12 +206,17 @@ static void judge_members(struct judging *j)
     for (size_t i = 0; i < j->count; i++) {
         struct member *m = &j->members[i];
         bool was_leaving = m->leaving;
+        const struct instance *seen =
+            bsearch(&m->endpoint, j->seen, j->seen_count, sizeof *j->seen, compare_to_instance);
         j->any_was_registered |= m->registered;
-        judge_member(
-            m, bsearch(&m->endpoint, j->seen, j->seen_count, sizeof *j->seen, compare_to_instance),
-            j->options, j->now_ms);
+        m->registered = seen != NULL;
         j->any_registered |= m->registered;
-        j->losing |= m->leaving && !was_leaving && (m->registered || !j->unpinned);
+        if (m->unpinned && seen == NULL) {
+            judge_unpinned(m, j->observation->asked_ms);
+            continue;
+        }
+        judge_member(m, seen, j->options, j->now_ms);
+        j->losing |= m->leaving && !was_leaving;
     }
     j->floor_ms = j->losing ? j->observation->losing_floor_ms : j->observation->leave_floor_ms;
 }
@@ -207,7 +245,7 @@ static void end_hold(struct judging *j)
 {
     for (size_t i = 0; i < j->count; i++) {
         struct member *m = &j->members[i];
-        if (!m->leaving)
+        if (!m->leaving || m->unpinned)
             continue;
         m->from_ms = j->now_ms;
         m->leave_at_ms =
@@ -215,9 +253,11 @@ static void end_hold(struct judging *j)
     }
 }
 
-/* Rules L and H: may this member leave at all, as things stand? */
+/* Rules L, H and U: may this member leave at all, as things stand? */
 static bool may_leave(const struct judging *j, const struct member *m)
 {
+    if (m->unpinned)
+        return j->any_good;
     return m->leaving && (j->any_good || (j->any_registered && !m->registered));
 }
 
@@ -226,8 +266,6 @@ static int64_t due_at(const struct judging *j, const struct member *m)
 {
     if (!may_leave(j, m))
         return CLOCK_NEVER;
-    if (j->unpinned && j->any_good && !m->registered) /* rule U */
-        return j->observation->asked_ms;
     int64_t floor = later(m->from_ms, j->floor_ms);
     return m->leave_at_ms > floor ? m->leave_at_ms : floor;
 }
@@ -241,6 +279,7 @@ static void let_go(struct judging *j)
         int64_t due = due_at(j, m);
         if (j->observation->authoritative && due <= j->observation->asked_ms) {
             j->left = true;
+            j->replaced |= m->unpinned;
             continue;
         }
         if (due < j->next_leave_ms)
@@ -261,8 +300,9 @@ static int64_t judge_emptiness(struct admission *a, const struct judging *j)
         a->emptied_ms = now_ms;
     else if (o->authoritative && a->gone_at_ms == CLOCK_NEVER &&
              o->asked_ms - a->emptied_ms >= options->settle_ms)
-        a->gone_at_ms =
-            a->count == 0 || a->unpinned ? o->asked_ms : later(now_ms, options->gone_delay_ms);
+        a->gone_at_ms = a->count == 0 || all_unpinned(a->members, a->count)
+                            ? o->asked_ms
+                            : later(now_ms, options->gone_delay_ms);
 
     if (a->emptied_ms == CLOCK_NEVER)
         return now_ms;
@@ -272,18 +312,20 @@ static int64_t judge_emptiness(struct admission *a, const struct judging *j)
     int64_t due = a->gone_at_ms > floor ? a->gone_at_ms : floor;
     if (o->authoritative && o->asked_ms >= due) {
         a->state = CLUSTER_GONE;
+        a->unpinned = all_unpinned(a->members, a->count);
         a->count = 0;
         return CLOCK_NEVER;
     }
     return due;
 }
 
-static const char *explain(const struct judging *j, enum cluster_state state, bool registered)
+static const char *explain(const struct judging *j, enum cluster_state state, bool registered,
+                           bool unpinned)
 {
-    if (j->unpinned && !registered)
-        return "static_clusters no more, and nothing is registered";
-    if (j->unpinned && j->any_good && j->observation->authoritative)
+    if (j->replaced)
         return "static_clusters no more, Consul's list instead";
+    if (unpinned && !registered)
+        return "static_clusters no more, and nothing is registered";
     if (state == CLUSTER_GONE)
         return "nothing registered for the whole gone_delay";
     if (state == CLUSTER_HELD)
@@ -318,7 +360,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
     j.members = NULL;
     a->state = j.any_good ? CLUSTER_LIVE : a->count > 0 ? CLUSTER_HELD : CLUSTER_EMPTY;
     a->unregistered = !registered;
-    a->unpinned = a->unpinned && !(j.any_good && o->authoritative);
+    a->unpinned = any_unpinned(a->members, a->count);
     int64_t ask_at = j.next_leave_ms;
     if (registered)
         a->emptied_ms = a->gone_at_ms = CLOCK_NEVER;
@@ -329,7 +371,7 @@ bool admission_observe(struct admission *a, const struct observation *o,
         .changed = j.joined || j.left || a->state != old_state ||
                    (a->state == CLUSTER_HELD && other_reason),
         .losing = j.losing,
-        .why = explain(&j, a->state, registered),
+        .why = explain(&j, a->state, registered, a->unpinned),
         .ask_at_ms = ask_at,
         .ask_consistent = !registered && a->emptied_ms != CLOCK_NEVER,
     };

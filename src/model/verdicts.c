@@ -64,10 +64,11 @@ static bool any_registered(const struct admission *a)
     return false;
 }
 
-/* Who is no longer registered leaves even a held list, down to those that are (rule H). */
+/* Who is no longer registered leaves even a held list, down to those that are (rule H); who never was
+ * stays (rule U). */
 static bool is_held(const struct admission *a, const struct member *m)
 {
-    return a->state == CLUSTER_HELD && (m->registered || !any_registered(a));
+    return a->state == CLUSTER_HELD && (m->registered || m->unpinned || !any_registered(a));
 }
 
 /* Of a member of the list, registered or not. */
@@ -175,7 +176,7 @@ static bool append_unregistered(const struct judged *j, const struct member *m, 
             break;
         }
     judge_member(j, m, &r);
-    if (j->unpinned && r.service_id[0] == '\0' && r.detail[0] == '\0')
+    if (m->unpinned && r.detail[0] == '\0')
         r.detail = REPORT_UNPINNED;
     return report_append(out, &r);
 }

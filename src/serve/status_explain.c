@@ -129,6 +129,8 @@ static const char *meaning(const struct cluster *c)
     case CLUSTER_EMPTY:
         return "no instance is healthy, and there is no list from before: clients get 503";
     case CLUSTER_LIVE:
+        if (c->notes->unpinned)
+            return "as Consul says, and what static_clusters had until its servers confirm that";
         return c->pinned ? "as static_clusters says" : "as Consul says";
     case CLUSTER_HELD:
         if (c->notes->unpinned)
@@ -149,7 +151,7 @@ static const char *meaning(const struct cluster *c)
 static void tell_meaning(const struct status_view *v, const struct cluster *c, struct buf *out)
 {
     int64_t confirmed = cluster_confirmed_ms(c);
-    if (c->state != CLUSTER_LIVE || c->pinned || confirmed == 0) {
+    if (c->state != CLUSTER_LIVE || c->pinned || c->notes->unpinned || confirmed == 0) {
         (void)buf_append_str(out, meaning(c));
         return;
     }

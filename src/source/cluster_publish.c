@@ -109,7 +109,6 @@ static bool set_in_table(struct cluster_watch *w, const struct lists *l, const s
     struct judged j = {.cluster = w->id,
                        .admission = &w->admission,
                        .claims = l->grant.contested > 0 ? w->context->claims : NULL,
-                       .unpinned = w->admission.unpinned,
                        .granted = l->granted,
                        .granted_count = l->grant.count};
     if (now != NULL)

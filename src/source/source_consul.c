@@ -123,7 +123,8 @@ static bool adopt(const struct cluster *c, void *arg)
         return false;
     }
     w->published = true;
-    w->admission.unpinned = s->begun; /* by a reload */
+    if (s->begun) /* by a reload */
+        admission_unpin(&w->admission);
     return true;
 }
 

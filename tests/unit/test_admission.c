@@ -101,6 +101,15 @@ static void assert_serves(enum cluster_state state, const char *wanted)
     assert_string_equal(cluster_state_name(cluster.state), cluster_state_name(state));
 }
 
+static bool change_delays(int64_t settle, int64_t leave, int64_t gone, int64_t now)
+{
+    struct admission_options to = {
+        .settle_ms = settle, .leave_delay_ms = leave, .gone_delay_ms = gone};
+    bool runs = admission_change_delays(&cluster, &options, &to, now);
+    options = to;
+    return runs;
+}
+
 /* -- J: join --------------------------------------------------------------------------------- */
 
 TEST(test_admission__is_unread_at_first)
@@ -736,7 +745,7 @@ TEST(test_admission__a_restored_list_is_held_when_all_fail)
 static void restore_unpinned(const char *words)
 {
     restore(words);
-    cluster.unpinned = true;
+    admission_unpin(&cluster);
 }
 
 TEST(test_admission__an_unpinned_list_is_replaced_at_once)
@@ -782,6 +791,79 @@ TEST(test_admission__an_unpinned_list_is_held_while_nobody_is_good)
     assert_serves(CLUSTER_HELD, "1 2");
     read_at(DAY + 1, "3+");
     assert_serves(CLUSTER_LIVE, "3");
+}
+
+TEST(test_admission__an_unpinned_list_is_held_as_a_whole)
+{
+    restore_unpinned("1 2");
+    read_at(0, "1-");
+    read_at(DAY, "1-");
+    assert_serves(CLUSTER_HELD, "1 2");
+    read_at(DAY + 1, "1- 3+");
+    assert_serves(CLUSTER_LIVE, "1 3");
+}
+
+TEST(test_admission__who_was_unpinned_is_like_others_once_consul_had_it)
+{
+    restore_unpinned("1 2");
+    read_at(0, "1- 2-");
+    assert_false(cluster.unpinned);
+    read_at(DAY, "");
+    read_at(DAY + 1, "1+");
+    assert_serves(CLUSTER_LIVE, "1 2");
+    read_at(DAY + 1 + LEAVE, "1+");
+    assert_serves(CLUSTER_LIVE, "1");
+}
+
+TEST(test_admission__a_list_of_which_consul_had_some_ends_like_others)
+{
+    restore_unpinned("1 2");
+    read_at(0, "1-");
+    read_at(DAY, "");
+    read_at(DAY + SETTLE, "");
+    read_at(DAY + SETTLE + GONE - 1, "");
+    assert_serves(CLUSTER_HELD, "1 2");
+    read_at(DAY + SETTLE + GONE, "");
+    assert_serves(CLUSTER_GONE, "");
+    assert_false(cluster.unpinned);
+}
+
+TEST(test_admission__who_joins_an_unpinned_list_is_like_others)
+{
+    restore_unpinned("1");
+    watch_at(0, "2+");
+    watch_at(100, "");
+    read_at(200, "3+");
+    assert_serves(CLUSTER_LIVE, "2 3");
+    assert_int_equal(decision.ask_at_ms, 200 + LEAVE);
+}
+
+TEST(test_admission__the_floor_holds_for_what_is_unpinned)
+{
+    leave_floor = LEAVE;
+    restore_unpinned("1");
+    late_read(0, 50, "2+");
+    assert_serves(CLUSTER_LIVE, "1 2");
+    assert_int_equal(decision.ask_at_ms, LEAVE);
+    read_at(LEAVE, "2+");
+    assert_serves(CLUSTER_LIVE, "2");
+}
+
+TEST(test_admission__a_late_read_replaces_an_unpinned_list_at_once)
+{
+    restore_unpinned("1");
+    late_read(0, 50, "2-");
+    late_read(1000, 1050, "2+");
+    assert_serves(CLUSTER_LIVE, "2");
+}
+
+TEST(test_admission__another_leave_delay_is_not_for_what_is_unpinned)
+{
+    restore_unpinned("1");
+    read_at(0, "2-");
+    assert_true(change_delays(SETTLE, 2 * LEAVE, GONE, 1000));
+    read_at(2000, "2+");
+    assert_serves(CLUSTER_LIVE, "2");
 }
 
 TEST(test_admission__an_unpinned_list_ends_once_that_nothing_is_registered_is_sure)
@@ -880,6 +962,8 @@ struct witness {
     int64_t maintenance_since[NODES + 1];
     int64_t empty_since; /* no observation since then had anything registered */
     bool any_ever;
+    bool unpinned[NODES + 1]; /* rule U */
+    int64_t first_asked;      /* when the first observation was asked for */
 };
 
 struct history {
@@ -887,6 +971,7 @@ struct history {
     struct witness witness;
     int64_t now;
     int64_t asked;   /* of the observation being made */
+    int64_t floor;   /* in it */
     int64_t lag_max; /* of replies */
     enum health health[NODES + 1];
     bool registered[NODES + 1];
@@ -916,6 +1001,7 @@ static void tell_witness(struct history *h)
         bool good = h->registered[n] && h->health[n] == HEALTH_GOOD;
         bool maintenance = h->registered[n] && h->health[n] == HEALTH_MAINTENANCE;
         any |= h->registered[n];
+        w->unpinned[n] &= !h->registered[n];
         w->ever_good[n] |= good;
         w->any_ever |= good;
         if (good)
@@ -925,6 +1011,8 @@ static void tell_witness(struct history *h)
         if (maintenance && w->maintenance_since[n] == CLOCK_NEVER)
             w->maintenance_since[n] = h->now;
     }
+    if (w->first_asked == CLOCK_NEVER)
+        w->first_asked = h->asked;
     if (any)
         w->empty_since = CLOCK_NEVER;
     else if (w->empty_since == CLOCK_NEVER)
@@ -946,15 +1034,36 @@ static void check_leaver(const struct history *h, int n, bool authoritative)
     assert_true(authoritative);
     assert_true(w->not_good_since[n] != CLOCK_NEVER);
     if (cluster.state == CLUSTER_GONE) {
-        assert_true(h->asked - w->empty_since >= options.settle_ms + options.gone_delay_ms);
-        assert_true(h->asked - w->empty_since >= leave_floor);
+        int64_t delay = cluster.unpinned ? 0 : options.gone_delay_ms;
+        assert_true(h->asked - w->empty_since >= options.settle_ms + delay);
+        assert_true(h->asked - w->empty_since >= h->floor);
+        return;
+    }
+    if (w->unpinned[n]) {
+        assert_int_equal(cluster.state, CLUSTER_LIVE);
+        assert_true(h->asked - w->first_asked >= h->floor);
         return;
     }
     bool after_delay = h->asked - w->not_good_since[n] >= options.leave_delay_ms;
     bool after_settle = w->maintenance_since[n] != CLOCK_NEVER &&
                         h->asked - w->maintenance_since[n] >= options.settle_ms;
     assert_true(after_delay || after_settle);
-    assert_true(h->asked - w->not_good_since[n] >= leave_floor);
+    assert_true(h->asked - w->not_good_since[n] >= h->floor);
+}
+
+/* Does it bring the loss of a good member? */
+static bool is_losing(const struct history *h)
+{
+    for (size_t i = 0; i < cluster.count; i++)
+        for (int n = 1; n <= NODES; n++) {
+            struct endpoint e = node(n);
+            bool good = h->registered[n] && h->health[n] == HEALTH_GOOD;
+            const struct member *m = &cluster.members[i];
+            if (endpoint_compare(&m->endpoint, &e) == 0 && !m->leaving && !good &&
+                !h->witness.unpinned[n])
+                return true;
+        }
+    return false;
 }
 
 static void step(struct history *h, bool authoritative)
@@ -974,10 +1083,12 @@ static void step(struct history *h, bool authoritative)
         seen[i - 1] = seen[k];
         seen[k] = swap;
     }
-    o.leave_floor_ms = o.losing_floor_ms = leave_floor;
+    o.leave_floor_ms = leave_floor;
+    o.losing_floor_ms = losing_floor > leave_floor ? losing_floor : leave_floor;
     h->asked = h->now - jitter_upto(&h->jitter, h->lag_max);
     o.asked_ms = h->asked;
     tell_witness(h);
+    h->floor = is_losing(h) ? o.losing_floor_ms : o.leave_floor_ms;
     assert_true(admission_observe(&cluster, &o, &options, h->now, &decision));
 
     for (size_t i = 1; i < cluster.count; i++)
@@ -1003,6 +1114,7 @@ static void step(struct history *h, bool authoritative)
         admission_clear(&cluster);
         h->witness.any_ever = false;
         memset(h->witness.ever_good, 0, sizeof h->witness.ever_good);
+        memset(h->witness.unpinned, 0, sizeof h->witness.unpinned);
     }
 }
 
@@ -1027,15 +1139,27 @@ static void settle_down(struct history *h)
         assert_int_equal(cluster.count, 0);
 }
 
-static void live_through(uint64_t seed, int steps)
+/* The first so many nodes were the config's, and then all go on as Consul says. */
+static void live_on(uint64_t seed, int steps, int unpinned)
 {
-    struct history h = {.now = 1000};
+    struct history h = {.now = 1000000, .witness.first_asked = CLOCK_NEVER};
+    struct endpoint list[NODES];
     jitter_seed(&h.jitter, seed);
     h.witness.empty_since = CLOCK_NEVER;
     for (int n = 1; n <= NODES; n++) {
         h.health[n] = HEALTH_GOOD;
         h.registered[n] = true;
         h.witness.not_good_since[n] = h.witness.maintenance_since[n] = CLOCK_NEVER;
+    }
+    for (int n = 1; n <= unpinned; n++) {
+        list[n - 1] = node(n);
+        h.registered[n] = jitter_upto(&h.jitter, 2) == 0;
+        h.health[n] = (enum health)jitter_upto(&h.jitter, 2);
+        h.witness.ever_good[n] = h.witness.any_ever = h.witness.unpinned[n] = true;
+    }
+    if (unpinned > 0) {
+        assert_true(admission_restore(&cluster, list, (size_t)unpinned));
+        admission_unpin(&cluster);
     }
     for (int i = 0; i < steps; i++) {
         bool settled = jitter_upto(&h.jitter, 199) == 0;
@@ -1050,6 +1174,27 @@ static void live_through(uint64_t seed, int steps)
         step(&h, jitter_upto(&h.jitter, 1) == 0);
     }
     admission_clear(&cluster);
+}
+
+static void live_through(uint64_t seed, int steps)
+{
+    live_on(seed, steps, 0);
+}
+
+TEST(test_admission__keeps_its_promises_of_what_was_unpinned)
+{
+    for (uint64_t seed = 3000; seed < 6000; seed++) {
+        losing_floor = seed % 2 == 0 ? 0 : 30000;
+        live_on(seed, 20, 1 + (int)(seed % NODES));
+    }
+}
+
+TEST(test_admission__keeps_its_promises_with_a_floor_of_losses)
+{
+    losing_floor = 30000;
+    options.leave_delay_ms = 5000;
+    for (uint64_t seed = 7000; seed < 7005; seed++)
+        live_through(seed, 3000);
 }
 
 TEST(test_admission__keeps_its_promises_over_random_histories)
@@ -1098,15 +1243,6 @@ TEST(test_admission__the_same_set_has_the_same_order_after_any_history)
     }
 }
 /* -- other delays while some run ------------------------------------------------------------- */
-
-static bool change_delays(int64_t settle, int64_t leave, int64_t gone, int64_t now)
-{
-    struct admission_options to = {
-        .settle_ms = settle, .leave_delay_ms = leave, .gone_delay_ms = gone};
-    bool runs = admission_change_delays(&cluster, &options, &to, now);
-    options = to;
-    return runs;
-}
 
 TEST(test_admission__other_delays_mean_nothing_to_who_is_well)
 {
@@ -1365,6 +1501,24 @@ int main(void)
             test_admission__a_longer_gone_delay_is_not_for_what_is_unpinned, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_admission__the_floor_of_a_loss_holds_in_the_reply_that_brings_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__an_unpinned_list_is_held_as_a_whole, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__who_was_unpinned_is_like_others_once_consul_had_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__a_list_of_which_consul_had_some_ends_like_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__who_joins_an_unpinned_list_is_like_others,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__the_floor_holds_for_what_is_unpinned, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__a_late_read_replaces_an_unpinned_list_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_admission__another_leave_delay_is_not_for_what_is_unpinned, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__keeps_its_promises_of_what_was_unpinned,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_admission__keeps_its_promises_with_a_floor_of_losses,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -581,13 +581,20 @@ TEST(test_status__a_list_that_the_config_had_is_explained_as_such)
     parts.state = CLUSTER_HELD;
     parts.reports = (struct reports){.data = packed.data, .len = packed.len};
     struct cluster *held = cluster_make(&parts);
+    parts.id = "c";
+    parts.state = CLUSTER_LIVE;
+    struct cluster *live = cluster_make(&parts);
     buf_clear(&packed);
+    assert_non_null(live);
     assert_non_null(restored);
     assert_non_null(held);
     assert_true(table_set(table, restored));
     assert_true(table_set(table, held));
+    cluster_confirm(live, NOW_WALL);
+    assert_true(table_set(table, live));
     assert_has(explained("a", true), "restored, as static_clusters had it");
     assert_has(explained("b", true), "held, as static_clusters had it");
+    assert_has(explained("c", true), "live, as Consul says, and what static_clusters had until");
     assert_has(explained("b", true), "served, taken out of static_clusters for 7 s; held, for no "
                                      "instance is healthy\n      not registered in Consul\n");
 }

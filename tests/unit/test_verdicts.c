@@ -7,14 +7,12 @@
 
 static struct admission admission;
 static struct claims *claims;
-static bool unpinned;
 static struct buf judged, before;
 
 static int setup(void **state)
 {
     (void)state;
     admission_init(&admission);
-    unpinned = false;
     buf_init(&judged, REPORTS_MAX);
     buf_init(&before, REPORTS_MAX);
     claims = claims_new();
@@ -102,7 +100,6 @@ static void judge(struct reports seen)
     struct judged j = {.cluster = "a",
                        .admission = &admission,
                        .claims = given.contested > 0 ? claims : NULL,
-                       .unpinned = unpinned,
                        .granted = granted,
                        .granted_count = given.count,
                        .before = {.data = before.data, .len = before.len}};
@@ -250,7 +247,7 @@ TEST(test_verdicts__what_the_config_had_and_consul_never_says_so)
 {
     struct endpoint e = endpoint(7);
     assert_true(admission_restore(&admission, &e, 1));
-    unpinned = true;
+    admission_unpin(&admission);
     observe("1-", 5000);
     assert_string_equal(verdicts(),
                         "i1 failing,  served-held since 5000 until 0 (" REPORT_UNPINNED ")");
