@@ -6,6 +6,7 @@ import io
 import ipaddress
 import json
 import threading
+from collections import Counter
 from urllib.parse import unquote
 
 import history
@@ -15,9 +16,13 @@ from validator import validate
 
 HEALTH = "/v1/health/service/"
 NAMES = "/v1/catalog/services"
+STATES = "/v1/health/state/"
+VIEWS = {"any": "all", "critical": "critical", "warning": "warning"}
 # A larger body is refused unread.
 LARGEST_HEALTH = 16 << 20
 LARGEST_NAMES = 64 << 20
+# What a view tells is that many may lose members. Of larger ones, in which nobody leaves, that is not worth the time.
+_LARGEST_VIEW = 1 << 20
 _LARGEST_INDEX = (1 << 64) - 1
 
 
@@ -79,6 +84,7 @@ class Recorder:
         self.history = history.History(self._stream, options)
         self._prefix = prefix
         self._has_token = has_token
+        self._nodes = {}  # id -> names of the nodes of its instances
 
     def reply(self, asked, path, query, status, headers, body):
         """A complete reply is about to be handed over; not a valid one: nothing may come of it. path is decoded,
@@ -100,6 +106,9 @@ class Recorder:
                 watching = query.get("index", "0") not in ("", "0")
                 if rows or not denied:
                     self._says(asked, path.removeprefix(HEALTH), "watch" if watching else "read", index, rows)
+                    self._nodes[path.removeprefix(HEALTH + self._prefix)] = {row["Node"]["Node"] for row in rows}
+            elif path.startswith(STATES) and len(body) <= _LARGEST_VIEW:
+                self._view(asked, VIEWS[path.removeprefix(STATES)], index, json.loads(body))
         except (OSError, EOFError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
             return  # garbage
 
@@ -114,6 +123,17 @@ class Recorder:
         # Consul ignores the case of names, so the rows of others may be among them.
         instances = [_instance(row) for row in rows if row["Service"]["Service"] == service]
         self.history.says(service.removeprefix(self._prefix), asked, kind, index, instances)
+
+    def _view(self, asked, kind, index, rows):
+        counts, of_nodes = Counter(), Counter()
+        for row in rows:
+            if not row["ServiceID"]:
+                of_nodes[row["Node"]] += kind != "all"
+            elif row["ServiceName"].startswith(self._prefix):
+                counts[row["ServiceName"].removeprefix(self._prefix)] += 1
+        for cluster, nodes in list(self._nodes.items()):  # other threads add to it
+            counts[cluster] += sum(of_nodes[node] for node in nodes)
+        self.history.view(kind, asked, index, counts)
 
     def observe(self, request, status, headers, body):
         """The observer of a FakeConsul."""

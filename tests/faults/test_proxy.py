@@ -8,7 +8,7 @@ import pytest
 import proxy
 from fake_consul import HEALTH, FakeConsul, Instance, Reply
 from history import Options
-from recorder import NAMES, Recorder
+from recorder import NAMES, STATES, Recorder
 from waiting import eventually
 from wire import Connection
 
@@ -56,6 +56,17 @@ def test_many_connections_with_many_requests_each(consul, link, recorder):
     for connection in connections:
         connection.close()
     assert len(said(recorder)) == 600
+
+
+def test_views_of_the_checks_of_all(consul, link, recorder):
+    consul.set_service("web", [Instance("10.0.1.1", status="critical")])
+    consul.set_service("nameServera", [ONE, Instance("10.0.0.2", status="critical"),
+                                       Instance("10.0.0.3", node_address="10.9.9.9", node_status="critical")])
+    with Connection(link.port) as connection:
+        for target in (HEALTH + "nameServera", STATES + "any", STATES + "critical", STATES + "warning"):
+            connection.request(target)
+    assert [event[1::3] for event in events(recorder) if event[0] == "view"] == [
+        ("all", "a=3"), ("critical", "a=2"), ("warning", "-")]
 
 
 def test_blocking_queries(consul, link, recorder):

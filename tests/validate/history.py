@@ -121,6 +121,11 @@ class History:
         listed = joined(f"{address}={health}" for address, health in instances)
         self._write(f"says {cluster} {asked} {kind} {index} {listed}")
 
+    def view(self, kind, asked, index, counts):
+        """counts: id -> number of checks that it shows."""
+        shown = joined(f"{cluster}={count}" for cluster, count in counts.items() if count)
+        self._write(f"view {kind} {asked} {index} {shown}")
+
     def serves(self, cluster, asked, status, state, body):
         self._write(f"serves {cluster} {asked} {status} {state or NOTHING} {body or NOTHING}")
 

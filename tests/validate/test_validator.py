@@ -781,14 +781,16 @@ def test_what_is_written_can_be_read():
     record.names(0, 5, ["a"])
     record.says("a", 0, "read", 5, [])
     record.says("a", 0, "watch", 6, [("10.0.0.1:9876", history.GOOD), (history.ODD, history.ODD)])
+    record.view("critical", 0, 6, {"a": 2, "b": 0})
     record.serves("a", history.now_ms(), 200, "live", "10.0.0.1:9876")
     record.serves("b", history.now_ms(), 404, None, "")
     record.silent("a", 1)
     record.stop()
     events = list(history.read(stream.getvalue().splitlines()))
     assert events[0][3] == options
-    assert [word for _, _, word, _ in events] == ["options", "start", "names", "says", "says", "serves", "serves",
+    assert [word for _, _, word, _ in events] == ["options", "start", "names", "says", "says", "view", "serves", "serves",
                                                   "silent", "stop"]
+    assert events[5][3] == ["critical", "0", "6", "a=2"]
     assert events[4][3] == ["a", "0", "watch", "6", "10.0.0.1:9876=good,odd=odd"]
 
 
