@@ -158,13 +158,13 @@ static bool expect_health(const cJSON *checks, bool warning_is_good, enum health
         return false;
     for (const cJSON *c = checks != NULL ? checks->child : NULL; c != NULL; c = c->next) {
         const char *id = only_text(c, "CheckID");
-        bool good =
-            is_text(c, "Status", "passing") || (warning_is_good && is_text(c, "Status", "warning"));
+        bool passes = is_text(c, "Status", "passing");
+        bool good = passes || (warning_is_good && is_text(c, "Status", "warning"));
         if (only_text(c, "Status") == NULL)
             return false;
         bad |= !good;
         maintenance |=
-            !good && id != NULL &&
+            !passes && id != NULL &&
             (strcmp(id, "_node_maintenance") == 0 || strncmp(id, "_service_maintenance:", 21) == 0);
     }
     *out = maintenance ? HEALTH_MAINTENANCE : bad ? HEALTH_BAD : HEALTH_GOOD;
