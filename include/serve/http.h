@@ -6,7 +6,9 @@
  *        bytes of their first read); closed after the body for HTTP/1.0.
  *   >=400  an empty body of unknown length (chunked, or closed at its end for HTTP/1.0): old Go
  *        clients take any body as the list, and Java reports an error with "Content-Length: 0" as a
- *        NullPointerException. Only /explain, which no client asks for, says more.
+ *        NullPointerException. It announces a trailer that is never sent: with one Go's ReverseProxy
+ *        keeps the form, without one two of its goroutines race for it. Only /explain, which no
+ *        client asks for, says more.
  *
  * Ownership  http_start()/http_stop(). Arguments are borrowed until http_stop().
  * Threads    start, alive, stop: main. Both steps of a reload: one, between start and stop. Answers are

@@ -99,6 +99,8 @@ static struct MHD_Response *error_response(unsigned status, const char *reason, 
     struct MHD_Response *r =
         no_body ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
                 : MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, no_bytes, NULL, NULL);
+    if (!no_body) /* see http.h */
+        r = with(r, "Trailer", "X-Nsaddr-End");
     r = with(r, "X-Nsaddr-Reason", reason);
     return status == MHD_HTTP_METHOD_NOT_ALLOWED ? with(r, "Allow", "GET, HEAD") : r;
 }

@@ -83,6 +83,7 @@ def test_error_is_empty_and_of_unknown_length(daemon, client):
         assert (response.status, response.body) == (404, b"")
         assert response.fields["x-nsaddr-reason"] == "unknown-cluster"
         assert response.form == ("close" if client.is_1_0 else "chunked")
+        assert response.fields["trailer"] == "X-Nsaddr-End"
         assert response.closes != client.keeps
         assert_end(connection, reader, client.keeps)
 

@@ -3,8 +3,12 @@
 
 The Java client logs a NullPointerException at each poll when an error says `Content-Length: 0`,
 and old Go clients take any body as the list. So the body must be empty and the header must not say
-so, and fabio must not turn it into that form either.
+so, and fabio must not turn it into that form either, as it did with two answers of a thousand before they announced
+a trailer.
 """
+
+import http.client
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -62,3 +66,16 @@ def test_java_reads_an_error_without_a_stack_trace(run, urls, version, status, w
 @_ways
 def test_old_go_takes_no_list_from_an_error(run, urls, status, way):
     assert rocketmq.list_taken_by_old_go(run, urls[status, way]) == ""
+
+
+@_errors
+def test_fabio_keeps_the_form(urls, status):
+    url = urlsplit(urls[status, "fabio"])
+    forms = set()
+    for _ in range(3000):
+        connection = http.client.HTTPConnection(url.netloc, timeout=5)
+        connection.request("GET", url.path)
+        response = connection.getresponse()
+        forms.add((response.getheader("Content-Length"), response.getheader("Transfer-Encoding"), response.read()))
+        connection.close()
+    assert forms == {(None, "chunked", b"")}

@@ -788,8 +788,8 @@ def test_what_is_written_can_be_read():
     record.stop()
     events = list(history.read(stream.getvalue().splitlines()))
     assert events[0][3] == options
-    assert [word for _, _, word, _ in events] == ["options", "start", "names", "says", "says", "view", "serves", "serves",
-                                                  "silent", "stop"]
+    assert [word for _, _, word, _ in events] == ["options", "start", "names", "says", "says", "view", "serves",
+                                                  "serves", "silent", "stop"]
     assert events[5][3] == ["critical", "0", "6", "a=2"]
     assert events[4][3] == ["a", "0", "watch", "6", "10.0.0.1:9876=good,odd=odd"]
 
