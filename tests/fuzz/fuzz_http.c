@@ -470,6 +470,7 @@ static void read_asked(char *bytes, size_t len, struct asked *out)
 struct response {
     unsigned status;
     const char *date, *type, *length, *etag, *connection, *coding, *state, *since, *reason, *allow;
+    const char *trailer;
     const char *caching, *sniffing, *referrer, *security; /* of the admin pages */
     const char *body;
     size_t body_len;
@@ -507,6 +508,7 @@ static void read_response_field(struct response *r, char *line)
         {"X-Nsaddr-Since", &r->since},
         {"X-Nsaddr-Reason", &r->reason},
         {"Allow", &r->allow},
+        {"Trailer", &r->trailer},
     };
     char *value = strstr(line, ": ");
     HOLDS(value != NULL && value[2] != '\0' && value[2] != ' ', "the field %s", line);
@@ -645,6 +647,8 @@ static void check_form(const struct response *r, bool to_head)
     HOLDS(known, "the status %u", r->status);
     HOLDS(r->date != NULL || !(r->reason != NULL || !is_refusal(r)), "no Date");
     HOLDS((r->allow != NULL) == (r->status == 405), "Allow with %u", r->status);
+    HOLDS(r->trailer == NULL || (r->reason != NULL && r->length == NULL), "Trailer with %u",
+          r->status);
     if (r->status == 200 && r->caching != NULL) {
         HOLDS(to_head || r->body_len > 0, "an empty page");
     } else if (r->status == 200) { /* P1: never an empty body */
